@@ -1,0 +1,31 @@
+# Everything a newcomer needs is two commands: `make demo` and `make test`. Both set up first.
+PY ?= python3
+V := .venv
+STAMP := $(V)/.stamp
+TESTS ?=
+
+.PHONY: setup demo test check proto clean sabotage
+
+setup: $(STAMP)
+
+$(STAMP): uv.lock pyproject.toml tools/setup
+	@tools/setup $(PY) $(V)
+	@touch $@
+
+demo: setup
+	@$(V)/bin/python -m tools.demo
+
+test: setup
+	$(V)/bin/python -m pytest $(TESTS)
+
+check: setup
+	$(V)/bin/ruff check .
+	$(V)/bin/ruff format --check .
+	$(V)/bin/mypy
+	$(V)/bin/python -m pytest tests/architecture
+
+sabotage: setup
+	$(V)/bin/python tests/sabotage/run.py
+
+proto: setup
+	tools/proto
