@@ -6,7 +6,6 @@ spaces, and the fact of the machine that causes the skip.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.fixture(autouse=True)
 def no_descriptor_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that leaves a descriptor open in the test process; `@pytest.mark.keeps_descriptors` says why one may."""
+    """Fail a test that leaves a descriptor open in this process; `@pytest.mark.keeps_descriptors` says why one may."""
     if request.node.get_closest_marker("keeps_descriptors"):
         yield
         return
@@ -48,9 +47,9 @@ def no_descriptor_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def open_descriptors() -> dict[int, str]:
     found = {}
-    for name in os.listdir("/proc/self/fd"):
+    for entry in Path("/proc/self/fd").iterdir():
         try:
-            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+            found[int(entry.name)] = str(entry.readlink())
         except OSError:  # the descriptor of the listing itself
             continue
     return found

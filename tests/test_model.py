@@ -74,8 +74,9 @@ def test_loopback_hosts(host: str, dialled: str) -> None:
 @pytest.mark.parametrize(
     "host",
     [
-        "", "0.0.0.0", "::", "169.254.169.254", "::ffff:10.0.0.1", "localhost.evil", "LOCALHOST.", "0x7f000001", "2130706433",
-        "127.1", "0177.0.0.1", "127.0.0.1 ", "127.0.0.1\n", "::1%lo", "10.0.0.1", "fe80::1", "example.com", "127.0.0.1\0",
+        "", "0.0.0.0", "::", "169.254.169.254", "::ffff:10.0.0.1", "localhost.evil", "LOCALHOST.", "0x7f000001",
+        "2130706433", "127.1", "0177.0.0.1", "127.0.0.1 ", "127.0.0.1\n", "::1%lo", "10.0.0.1", "fe80::1",
+        "example.com", "127.0.0.1\0",
     ],
 )  # fmt: skip
 def test_hosts_that_are_not_loopback(host: str) -> None:

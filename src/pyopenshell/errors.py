@@ -51,7 +51,7 @@ EXIT_CODES: dict[Code, int] = {
 class OpenShellError(Exception):
     """A failure with a code, a message for people and, where there is one, the next step.
 
-    Raise it with `raise OpenShellError(Code.NOT_FOUND, "sandbox 'web' does not exist", hint="see 'openshell sandbox list'")`.
+    For example `OpenShellError(Code.NOT_FOUND, "sandbox 'web' does not exist", hint="see 'openshell sandbox list'")`.
     """
 
     def __init__(self, code: Code, message: str, *, hint: str = "") -> None:

@@ -1,6 +1,6 @@
 """The words that every room shares: names, targets, phases, outcomes, and the records built of them.
 
-A `Target` is checked where it is built and nowhere else, so a gateway and a supervisor that hold one need not ask again.
+A `Target` is checked where it is built and nowhere else, so a room that holds one need not ask again.
 Nothing here knows protobuf, a socket or a clock.
 """
 
@@ -149,8 +149,8 @@ class TerminalSize:
 class ExecSpec:
     """What to run: checked where it is built, so that no later room meets an impossible command.
 
-    `argv` and `env` are bytes-free text in UTF-8 with surrogateescape. `timeout` is seconds, 0 for none. Raises INVALID that
-    names the limit.
+    `argv` and `env` are text, UTF-8 with surrogateescape for what is not. `timeout` is seconds, 0 for none. Raises
+    INVALID that names the limit.
     """
 
     argv: tuple[str, ...]
@@ -263,7 +263,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class SandboxSpec:
-    """What the user asked for. `source` is empty (the host's view), `dir:/path` or `tar:/path`; command empty = idle."""
+    """What was asked for. `source` is empty (the host's view), `dir:/path` or `tar:/path`; no command = idle."""
 
     source: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
