@@ -1,0 +1,94 @@
+"""Messages between processes of this machine: one JSON object and its descriptors in one SEQPACKET message.
+
+The object's `fds` says how many descriptors come with it; more, fewer, or a cut message (MSG_CTRUNC, MSG_TRUNC) is an
+error and every descriptor that came is closed, so that a hostile peer can neither smuggle nor leak one (unix(7)).
+Everything here is synchronous; the asyncio callers wait for readability first and use non-blocking sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+#: Below net.core.wmem_default (212,992), so that one message always fits into an empty socket buffer.
+MESSAGE_MAX = 192 * 1024
+#: Namespaces (7) and a few more: far below SCM_MAX_FD (253).
+DESCRIPTORS_MAX = 16
+
+Message = dict[str, Any]
+
+
+class BadMessageError(Exception):
+    """The peer sent what this protocol does not allow."""
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """A connected pair of SEQPACKET sockets, both close-on-exec."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def send_message(sock: socket.socket, message: Mapping[str, Any], fds: Sequence[int] = ()) -> None:
+    """Send one message. Raises OSError (the peer is gone, or BlockingIOError), ValueError over the size limit."""
+    data = json.dumps({**message, "fds": len(fds)}, separators=(",", ":")).encode()
+    if len(data) > MESSAGE_MAX or len(fds) > DESCRIPTORS_MAX:
+        raise ValueError(f"a message of {len(data)} bytes and {len(fds)} descriptors is over the limit")
+    if fds:
+        socket.send_fds(sock, [data], list(fds), socket.MSG_NOSIGNAL)
+    else:
+        sock.send(data, socket.MSG_NOSIGNAL)
+
+
+def receive_message(sock: socket.socket) -> tuple[Message, list[int]] | None:
+    """Take one message and its descriptors (close-on-exec, the caller's to close); None at end of file.
+
+    Raises BadMessageError (nothing of it is kept), OSError.
+    """
+    data, fds, flags, _ = socket.recv_fds(sock, MESSAGE_MAX, DESCRIPTORS_MAX, socket.MSG_CMSG_CLOEXEC)
+    if not data and not fds:
+        return None
+    try:
+        if flags & (socket.MSG_CTRUNC | socket.MSG_TRUNC):
+            raise BadMessageError("a message was cut short")
+        try:
+            message = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise BadMessageError("a message is no JSON") from error
+        if not isinstance(message, dict):
+            raise BadMessageError("a message is no JSON object")
+        announced = message.pop("fds", None)
+        if announced != len(fds):
+            raise BadMessageError(f"a message announced {announced!r} descriptors and carried {len(fds)}")
+    except BadMessageError:
+        close_all(fds)
+        raise
+    return message, fds
+
+
+async def wait_message(sock: socket.socket) -> tuple[Message, list[int]] | None:
+    """`receive_message` on a non-blocking socket, waiting in the event loop. Raises as it does."""
+    while True:
+        try:
+            return receive_message(sock)
+        except BlockingIOError:
+            await readable(sock.fileno())
+
+
+async def readable(fd: int) -> None:
+    """Wait in the event loop until `fd` is readable; a pidfd is when its process ended (pidfd_open(2))."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(fd, lambda: done.done() or done.set_result(None))
+    try:
+        await done
+    finally:
+        loop.remove_reader(fd)
+
+
+def close_all(fds: Sequence[int]) -> None:
+    """Close every descriptor of the list."""
+    for fd in fds:
+        os.close(fd)
