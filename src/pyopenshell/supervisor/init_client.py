@@ -38,10 +38,16 @@ class DialError(OpenShellError):
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a process ended: an exit code, or the signal that killed it (then `code` is 128 + signal)."""
+    """How a process ended: its exit code, or the signal that killed it (0 = none)."""
 
-    code: int
+    code: int = 0
     signal: int = 0
+    core_dumped: bool = False
+
+    @property
+    def status(self) -> int:
+        """As a shell says it: 128+n for a signal."""
+        return 128 + self.signal if self.signal else self.code
 
 
 class Process:
@@ -64,8 +70,11 @@ class Process:
         Raises UNAVAILABLE where the sandbox was lost or taken over first.
         """
 
-    def signal(self, signum: int, *, group: bool = True) -> None:
-        """Send a signal to its process group (or to it alone); of an ended process, nothing."""
+    async def signal(self, number: int, *, group: bool = True) -> None:
+        """Send a signal to its process group, also when only the leader has ended, or to the process alone.
+
+        Of what has ended, and of a lost sandbox: nothing.
+        """
 
 
 class SpawnClient:
