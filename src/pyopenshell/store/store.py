@@ -1,0 +1,33 @@
+"""The gateway's database as one object: `store.sandboxes`, `store.ssh_sessions`, `store.api_tokens`, `store.id_bases`."""
+
+from __future__ import annotations
+
+from pyopenshell.store.api_tokens import ApiTokens
+from pyopenshell.store.database import Database
+from pyopenshell.store.id_bases import IdBases
+from pyopenshell.store.sandboxes import Sandboxes
+from pyopenshell.store.ssh_sessions import SshSessions
+
+
+class Store:
+    """Open with `await Store.open(sqlite_url(state_dir / "gateway.db"))`, after the state directory's lock is held."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.sandboxes = Sandboxes(database)
+        self.ssh_sessions = SshSessions(database)
+        self.api_tokens = ApiTokens(database)
+        self.id_bases = IdBases(database)
+
+    @classmethod
+    async def open(cls, url: str) -> Store:
+        """Connect, make the tables where they are missing, check the schema version.
+
+        Raises PRECONDITION for a database of a newer version (naming both), a damaged or read-only one; EXHAUSTED for a
+        full disk.
+        """
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Finish what was handed in and close. Idempotent."""
+        await self._database.close()
