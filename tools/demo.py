@@ -1,0 +1,187 @@
+"""`make demo`: the main job on this machine, really done, in temporary directories, and nothing left behind.
+
+An embedded local gateway is started with a lifetime pipe: when this process ends, however it ends, the kernel closes the
+pipe, and gateway, sandbox and supervisor end by themselves. Each printed line was earned: a fresh random value went through
+the path named and came back, and the relay beside it is the one that the gateway's audit log shows for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from pyopenshell.errors import OpenShellError
+from pyopenshell.sdk.local_gateway import LocalGateway
+from pyopenshell.sdk.paths import Paths
+
+NAME = "demo"
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+END_WAIT = 20.0  # seconds for everything to end by itself
+ANSWER_WAIT = 20.0  # seconds for one answer on a loaded machine
+OPENSHELL = [str(Path(sys.executable).with_name("openshell"))]
+SERVER = "import http.server as h; s = h.HTTPServer(('127.0.0.1', 0), h.SimpleHTTPRequestHandler); print(s.server_port, flush=True); s.serve_forever()"
+
+
+class DemoError(Exception):
+    """A step that did not do what it should; the text says which."""
+
+
+class Demo:
+    """One run in `base`, with the environment that keeps everything in there."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.environ = {k: v for k, v in os.environ.items() if not k.startswith("OPENSHELL_")} | {
+            "XDG_CONFIG_HOME": str(base / "config"),
+            "XDG_STATE_HOME": str(base / "state"),
+            "XDG_RUNTIME_DIR": str(base / "run"),
+            "OPENSHELL_DAEMON": "off",
+        }
+        self.gateway = LocalGateway(Paths.from_environ(self.environ), NAME)
+        self._audited = 0
+
+    def openshell(self, *arguments: str) -> str:
+        """Standard output of one command; raises DemoError with what it said on standard error."""
+        return self.output([*OPENSHELL, *arguments])
+
+    def output(self, argv: list[str]) -> str:
+        ended = subprocess.run(argv, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if ended.returncode != 0:
+            raise DemoError(f"{' '.join(argv[:4])} ended with {ended.returncode}: {ended.stderr.strip()}")
+        return ended.stdout
+
+    def proved(self, mark: str, value: str, answer: str, target: str) -> None:
+        """Print `mark` with the relay that carried `value`; raise where it did not come back or no relay is on record."""
+        if answer.strip() != value:
+            raise DemoError(f"{mark}: sent {value!r}, got {answer.strip()!r}")
+        relay = self.relay_of(target)
+        print(f"{mark}  relay={relay['relay']} sandbox={relay['sandbox']} target={relay['target']}", flush=True)
+
+    def relay_of(self, target: str) -> dict[str, str]:
+        """The newest relay to `target` that the audit log shows opened since the last call."""
+        deadline = time.monotonic() + ANSWER_WAIT
+        while time.monotonic() < deadline:
+            lines = (self.gateway.state / "audit.jsonl").read_text().splitlines()
+            for line in reversed(lines[self._audited :]):
+                relay = json.loads(line).get("unmapped", {})
+                if relay.get("relay") and str(relay.get("target", "")).startswith(target):
+                    self._audited = len(lines)
+                    return {key: str(relay[key]) for key in ("relay", "sandbox", "target")}
+            time.sleep(0.02)
+        raise DemoError(f"the audit log shows no relay to {target}")
+
+    @contextlib.contextmanager
+    def background(self, *arguments: str) -> Iterator[str]:
+        """A command that goes on while the body runs; yields the first line that it prints."""
+        process = subprocess.Popen(
+            [*OPENSHELL, *arguments], env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline().strip()
+            if not first:
+                raise DemoError(f"{' '.join(arguments[:2])} ended with {process.wait()} before it was ready")
+            yield first
+        finally:
+            process.terminate()
+            process.communicate()
+
+    def run(self) -> None:
+        """The main job, step by step."""
+        self.openshell("sandbox", "create", NAME)
+        value = f"os88-{secrets.token_hex(16)}"
+        self.proved("os88-exec-ok", value, self.openshell("sandbox", "exec", "-n", NAME, "--", "echo", value), "exec")
+        config = self.base / "ssh_config"
+        config.write_text(self.openshell("sandbox", "ssh-config", NAME))
+        alias = next(line.split()[1] for line in config.read_text().splitlines() if line.startswith("Host "))
+        value = f"os88-{secrets.token_hex(16)}"
+        ssh = ["ssh", "-F", str(config), "-o", "BatchMode=yes", alias, f"echo {value}"]
+        self.proved("os88-ssh-ok", value, self.output(ssh), "ssh")
+        self.service()
+        print(flush=True)
+        subprocess.run([*OPENSHELL, "bench", NAME], env=self.environ, check=True)
+
+    def service(self) -> None:
+        """An HTTP server inside, a fresh file behind it, fetched through a forward."""
+        value = f"os88-{secrets.token_hex(16)}"
+        name = secrets.token_hex(8)
+        self.openshell("sandbox", "exec", "-n", NAME, "--", "sh", "-c", f"echo {value} > /sandbox/{name}")
+        serve = ("sandbox", "exec", "-n", NAME, "--no-tty", "--workdir", "/sandbox", "--", "python3", "-u", "-c", SERVER)
+        with self.background(*serve) as port:
+            forward = ("forward", "service", NAME, "--target-port", port, "--local", "127.0.0.1:0", "-o", "json")
+            with self.background(*forward) as line:
+                url = f"http://{json.loads(line)['local']}/{name}"
+                with urllib.request.urlopen(url, timeout=ANSWER_WAIT) as answer:
+                    self.proved("os88-service-ok", value, answer.read().decode(), "tcp")
+
+
+def nothing_left() -> list[str]:
+    """Wait until every process that came from this one has ended; what would not end is killed and named."""
+    deadline = time.monotonic() + END_WAIT
+    stubborn = []
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return stubborn
+        if pid == 0:
+            if time.monotonic() > deadline:
+                stubborn += [f"process {pid} ({kill(pid)})" for pid in children()]
+            time.sleep(0.01)
+
+
+def children() -> list[int]:
+    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    return [int(pid) for pid in found.split()]
+
+
+def kill(pid: int) -> str:
+    name = Path(f"/proc/{pid}/comm").read_text().strip()
+    os.kill(pid, signal.SIGKILL)
+    return name
+
+
+def main() -> int:
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # whatever is orphaned below comes back to be counted
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    mounts = Path("/proc/self/mountinfo").read_text()
+    with tempfile.TemporaryDirectory(prefix="openshell-demo-") as folder:
+        lifetime, lifetime_far = os.pipe()
+        status = 1
+        try:
+            demo = Demo(Path(folder))
+            demo.gateway.start(demo.environ, lifetime=lifetime)
+            os.close(lifetime)
+            demo.run()
+            status = 0
+        except (DemoError, OpenShellError, subprocess.CalledProcessError) as error:
+            print(f"demo: {error}", file=sys.stderr)
+        except KeyboardInterrupt:
+            print("demo: interrupted", file=sys.stderr)
+            status = 128 + signal.SIGINT
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # what follows must end
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.close(lifetime_far)
+            stubborn = nothing_left()
+        if Path("/proc/self/mountinfo").read_text() != mounts:
+            stubborn.append("a mount")
+        if stubborn:
+            print(f"demo: left behind: {', '.join(stubborn)}", file=sys.stderr)
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
