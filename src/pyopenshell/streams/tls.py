@@ -11,14 +11,17 @@ from pyopenshell.errors import Code, OpenShellError
 ALPN = ["h2"]
 
 
-def client_context(ca: Path, cert: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
+def client_context(ca: Path | None, cert: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
     """A client's context: trusts `ca` alone, checks the host name, shows `cert`/`key` where given (PEM files).
 
-    Raises PRECONDITION naming the file that cannot be used.
+    Without `ca` the system's authorities are trusted. Raises PRECONDITION naming the file that cannot be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _harden(context)
-    _load_ca(context, ca)
+    if ca is None:
+        context.load_default_certs()
+    else:
+        _load_ca(context, ca)
     if cert is not None and key is not None:
         _load_chain(context, cert, key)
     return context

@@ -1,0 +1,109 @@
+"""The SDK's front door: one `Client` for one gateway.
+
+    async with Client.of("local") as client:
+        await client.sandboxes.create(name="web")
+        await client.sandboxes.wait_ready("web")
+        done = await client.run("web", ExecSpec(("uname", "-s")))
+        async with client.forward("web", TcpTarget("127.0.0.1", 8000)) as forward:
+            print(forward.address)
+
+Nothing connects before the first call; all calls share one connection, which is made again after it was lost.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Self
+
+from pyopenshell.model import ExecSpec, Target, TcpTarget
+from pyopenshell.sdk import exec as exec_
+from pyopenshell.sdk import forward as forward_
+from pyopenshell.sdk import sessions
+from pyopenshell.sdk.connection import Connection
+from pyopenshell.sdk.gateways import Gateway, Registry
+from pyopenshell.sdk.paths import Paths
+from pyopenshell.sdk.relays import Relay, open_relay
+from pyopenshell.sdk.sandboxes import Sandboxes, check_sandbox
+from pyopenshell.sdk.tokens import Tokens
+from pyopenshell.sdk.types import GatewayInfo, User
+from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
+
+
+class Client:
+    """Everything one gateway can do for us."""
+
+    def __init__(self, gateway: Gateway, token: str = "") -> None:
+        self.gateway = gateway
+        self.connection = Connection(gateway, token)
+        self.sandboxes = Sandboxes(self.connection)
+        self.tokens = Tokens(self.connection)
+
+    @classmethod
+    def of(cls, name: str = "", *, environ: Mapping[str, str] = os.environ) -> Client:
+        """The client of a registered gateway; empty `name` is the active one. OPENSHELL_TOKEN, where set, says who calls.
+
+        Raises NOT_FOUND.
+        """
+        return cls(Registry(Paths.of(environ)).resolve(name), environ.get("OPENSHELL_TOKEN", ""))
+
+    async def close(self) -> None:
+        """Close the connection; what is open breaks."""
+        await self.connection.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def exec(self, sandbox: str, spec: ExecSpec) -> AbstractAsyncContextManager[exec_.Execution]:
+        """Start a command; see `exec.Execution`. Leaving the block ends it."""
+        return exec_.execution(self.connection, check_sandbox(sandbox), spec)
+
+    async def run(self, sandbox: str, spec: ExecSpec, stdin: bytes = b"") -> exec_.Completed:
+        """Run a command to its end. Raises the refusal, or BROKEN when its status is not known."""
+        return await exec_.run(self.connection, check_sandbox(sandbox), spec, stdin)
+
+    def forward(
+        self, sandbox: str, target: TcpTarget, local: tuple[str, int] = ("127.0.0.1", 0)
+    ) -> AbstractAsyncContextManager[forward_.Forward]:
+        """Listen on `local` for the time of the block and carry every connection to `target`."""
+        return forward_.forward(self.connection, check_sandbox(sandbox), target, local)
+
+    def session(
+        self, sandbox: str, target: Target, max_connections: int = 1
+    ) -> AbstractAsyncContextManager[sessions.Session]:
+        """A token for `target` for the time of the block."""
+        return sessions.session(self.connection, check_sandbox(sandbox), target, max_connections)
+
+    async def open(self, sandbox: str, target: Target, token: str = "") -> Relay:
+        """Open one relay; `ssh` and `tcp` need a session's token."""
+        return await open_relay(self.connection, check_sandbox(sandbox), target, token)
+
+    async def whoami(self) -> User:
+        """Who the gateway takes us for. Raises UNAUTHENTICATED."""
+        found = await self.connection.call("GetCurrentUser", pb.GetCurrentUserRequest(), pb.GetCurrentUserResponse)
+        return User(
+            found.subject, found.display_name, tuple(found.roles), tuple(found.scopes), found.identity_provider
+        )
+
+    async def info(self) -> GatewayInfo:
+        """Version and drivers of the gateway."""
+        found = await self.connection.call("GetGatewayInfo", pb.GetGatewayInfoRequest(), pb.GetGatewayInfoResponse)
+        drivers = tuple(driver.name for driver in found.compute_drivers)
+        return GatewayInfo(_status(found.status), found.gateway_version, drivers)
+
+    async def health(self) -> tuple[str, str]:
+        """(`healthy`, version); needs no credentials that the gateway knows."""
+        found = await self.connection.call("Health", pb.HealthRequest(), pb.HealthResponse)
+        return _status(found.status), found.version
+
+
+def _status(number: int) -> str:
+    names = {value: name for name, value in pb.ServiceStatus.items()}
+    return names.get(number, "SERVICE_STATUS_UNSPECIFIED").removeprefix("SERVICE_STATUS_").lower()

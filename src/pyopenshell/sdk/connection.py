@@ -1,0 +1,120 @@
+"""One warm connection to one gateway, made when it is first needed and made again after it was lost.
+
+Everything the SDK says to a gateway goes through here, so there is one place that knows how to connect, who we are, and how a
+failure to connect is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.sdk.gateways import Gateway
+from pyopenshell.streams import grpc_client
+from pyopenshell.streams.grpc_client import Channel, ClientCall
+
+M = TypeVar("M", bound=Message)
+
+SERVICE = "/openshell.v1.OpenShell/"
+EXTENSION = "/pyopenshell.v1.Extension/"
+UNARY_TIMEOUT = 60.0  # seconds; the slowest, DeleteSandbox, ends processes and removes a tree
+CONNECT_TIMEOUT = 10.0  # seconds, as `ConnectTimeout` of the editors that wait for us (15) less their own start
+
+
+class Connection:
+    """Calls to one gateway. With `token` the token says who calls, and the client certificate stays at home."""
+
+    def __init__(self, gateway: Gateway, token: str = "") -> None:
+        self.gateway = gateway
+        self._token = token
+        self._channel: Channel | None = None
+        self._connecting = asyncio.Lock()
+        self._closed = False
+
+    async def channel(self) -> Channel:
+        """The live channel. Raises UNAVAILABLE that names the gateway, PRECONDITION for credentials that are missing."""
+        async with self._connecting:
+            if self._closed:
+                raise OpenShellError(Code.UNAVAILABLE, f"the connection to gateway {self.gateway.name!r} was closed")
+            if self._channel is None or self._channel.closed:
+                if self._channel is not None:
+                    await self._channel.close()
+                    self._channel = None
+                self._channel = await self._connect()
+            return self._channel
+
+    async def call(
+        self, rpc: str, request: Message, response: type[M], *, service: str = SERVICE, timeout: float = UNARY_TIMEOUT
+    ) -> M:
+        """One request, one answer. Raises what the gateway answered, UNAVAILABLE, BROKEN, DEADLINE."""
+        channel = await self.channel()
+        return await channel.unary(service + rpc, request, response, metadata=self._metadata(), timeout=timeout)
+
+    async def stream(self, rpc: str, request: Message, response: type[M]) -> AsyncIterator[M]:
+        """One request, a stream of answers; closing the iterator cancels the call."""
+        channel = await self.channel()
+        async for message in channel.stream(SERVICE + rpc, request, response, metadata=self._metadata()):
+            yield message
+
+    async def open(self, rpc: str) -> ClientCall:
+        """A call with a stream both ways."""
+        channel = await self.channel()
+        return await channel.open(SERVICE + rpc, metadata=self._metadata())
+
+    async def ping(self) -> float:
+        """Round trip to the gateway in seconds."""
+        return await (await self.channel()).ping()
+
+    async def close(self) -> None:
+        """Close the channel; calls that are open break."""
+        self._closed = True
+        async with self._connecting:
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {self._token}"),) if self._token else ()
+
+    async def _connect(self) -> Channel:
+        gateway = self.gateway
+        endpoint = grpc_client.Endpoint(host=gateway.endpoint.host, port=gateway.endpoint.port)
+        name = f"gateway {gateway.name!r} at {gateway.endpoint}"
+        try:
+            return await Channel.connect(endpoint, tls_of(gateway, bool(self._token)), timeout=CONNECT_TIMEOUT, name=name)
+        except OpenShellError as error:
+            if error.code is not Code.UNAVAILABLE or error.hint:
+                raise
+            hint = f"see 'openshell gateway status {gateway.name}'"
+            if not gateway.is_remote:
+                hint = f"'openshell gateway start {gateway.name}' starts it"
+            raise OpenShellError(error.code, error.message, hint=hint) from error
+
+
+def tls_of(gateway: Gateway, with_token: bool) -> ssl.SSLContext | None:
+    """The TLS context for `gateway`; None for an `http` endpoint. Raises PRECONDITION that names the missing file.
+
+    A gateway without ca.crt is verified against the system's authorities, as for one behind a public certificate.
+    """
+    if gateway.endpoint.scheme == "http":
+        return None
+    from pyopenshell.streams import tls
+
+    present = not with_token and gateway.certificate.exists() and gateway.key.exists()
+    try:
+        return tls.client_context(
+            gateway.ca if gateway.ca.exists() else None,
+            gateway.certificate if present else None,
+            gateway.key if present else None,
+        )
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise OpenShellError(
+            Code.PRECONDITION,
+            f"the certificates of gateway {gateway.name!r} in {gateway.mtls} cannot be used",
+            hint=f"add it again: 'openshell gateway add {gateway.name}'",
+        ) from error

@@ -1,0 +1,187 @@
+"""Running a command in a sandbox: one relay to the `exec` target, frames end to end with the supervisor.
+
+States of an `Execution`: opened (nothing certain), started (the far side said STARTED), finished (EXIT arrived). A refusal
+before `started` keeps its own code, so an unknown sandbox is NOT_FOUND. Once it has started, every end that is not an EXIT is
+BROKEN: a lost connection is never mistaken for a status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pyopenshell.errors import EXIT_TIMEOUT, Code, OpenShellError
+from pyopenshell.model import ExecSpec, ExecTarget, TerminalSize
+from pyopenshell.sdk.connection import Connection
+from pyopenshell.sdk.relays import Relay, open_relay
+from pyopenshell.streams.contract import Buffer, StreamBroken, StreamClosed
+from pyopenshell.streams.exec import ExecChannel
+from pyopenshell.wire.exec_frames import Kind
+from pyopenshell.wire.openshell.v1.openshell_pb2 import ExecExit
+
+SIGNAL_BASE = 128  # a shell's status for death by signal n is 128 + n (POSIX.1-2024, 2.8.2)
+NOT_STARTED = 127  # a shell's status for a command that could not be run (POSIX.1-2024, 2.8.2)
+TIMEOUT_GRACE = 10.0  # seconds after `timeout` in which the far side must have said so itself
+
+
+@dataclass(frozen=True, slots=True)
+class ExitStatus:
+    """How a command ended; exactly one of the four is set."""
+
+    code: int | None = None
+    signal: int | None = None
+    timed_out: bool = False
+    start_error: str = ""
+
+    @property
+    def status(self) -> int:
+        """As a shell would tell it: the code, 128+n for a signal, 124 for a timeout, 127 for one that never ran."""
+        if self.code is not None:
+            return self.code
+        if self.signal is not None:
+            return SIGNAL_BASE + self.signal
+        return EXIT_TIMEOUT if self.timed_out else NOT_STARTED
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A piece of output, as it came."""
+
+    data: Buffer
+    stderr: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A finished command with everything it wrote."""
+
+    exit: ExitStatus
+    stdout: bytes
+    stderr: bytes
+    relay_id: str = ""
+
+
+class Execution:
+    """A running command. Iterate it for its output; afterwards `exit` is set. Input may be sent all the while."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self._channel = ExecChannel(relay.leg)
+        self.started = False
+        self.exit: ExitStatus | None = None
+
+    async def relay_id(self) -> str:
+        """The channel id of the relay, waiting until it is connected."""
+        return await self._relay.channel_id()
+
+    async def stdin(self, data: Buffer) -> bool:
+        """Send standard input, with back-pressure. False when the command is gone: nothing more can be sent."""
+        return await self._send(self._channel.stdin(data))
+
+    async def stdin_end(self) -> bool:
+        """End of standard input. Output and status still follow."""
+        return await self._send(self._channel.stdin_end())
+
+    async def resize(self, size: TerminalSize) -> bool:
+        """The terminal has another size."""
+        return await self._send(self._channel.resize(size))
+
+    async def signal(self, number: int) -> bool:
+        """Send a signal to the command's process group."""
+        return await self._send(self._channel.signal(number))
+
+    def abort(self) -> None:
+        """Break the stream; the supervisor then ends the command."""
+        self._relay.leg.abort("cancelled")
+
+    async def __aiter__(self) -> AsyncIterator[Output]:
+        """Yield output in the order of arrival until the command has ended. Raises the refusal, or BROKEN."""
+        try:
+            while (frame := await self._channel.receive()) is not None:
+                if frame.kind in (Kind.STDOUT, Kind.STDERR):
+                    yield Output(frame.payload, frame.kind is Kind.STDERR)
+                elif frame.kind is Kind.STARTED:
+                    self.started = True
+                elif frame.kind is Kind.EXIT:
+                    self.exit = exit_of(ExecExit.FromString(bytes(frame.payload)))
+                    return
+        except StreamBroken as error:
+            if self.started and error.code is not Code.BROKEN:
+                raise _lost(error.message) from error
+            raise
+        raise _lost("the stream ended")
+
+    async def _send(self, sending: object) -> bool:
+        try:
+            await sending  # type: ignore[misc]
+        except (StreamBroken, StreamClosed):
+            return False  # the receiving side tells why
+        return True
+
+
+@asynccontextmanager
+async def execution(connection: Connection, sandbox: str, spec: ExecSpec) -> AsyncIterator[Execution]:
+    """Start `spec` in `sandbox`. Leaving the block before the command has ended ends it."""
+    relay = await open_relay(connection, sandbox, ExecTarget())
+    running = Execution(relay)
+    try:
+        try:
+            await running._channel.start(spec)
+        except (StreamBroken, StreamClosed):
+            pass  # refused already: the first read tells why
+        yield running
+        if running.exit is not None:
+            await _close_quietly(relay)
+    finally:
+        running.abort()
+
+
+async def run(connection: Connection, sandbox: str, spec: ExecSpec, stdin: bytes = b"") -> Completed:
+    """Run a command to its end and collect its output. Raises the refusal, or BROKEN when its status is not known."""
+    out, err = bytearray(), bytearray()
+    limit = spec.timeout + TIMEOUT_GRACE if spec.timeout else None
+    async with execution(connection, sandbox, spec) as running, asyncio.timeout(limit):
+        feeder = asyncio.create_task(_feed(running, stdin))
+        try:
+            async for piece in running:
+                (err if piece.stderr else out).extend(piece.data)
+        finally:
+            feeder.cancel()
+            await asyncio.gather(feeder, return_exceptions=True)
+        if running.exit is None:
+            raise _lost("the stream ended")
+        return Completed(running.exit, bytes(out), bytes(err), await running.relay_id())
+
+
+def exit_of(message: ExecExit) -> ExitStatus:
+    """Read the last frame. Raises BROKEN for one that says nothing."""
+    match message.WhichOneof("how"):
+        case "code":
+            return ExitStatus(code=message.code)
+        case "signal":
+            return ExitStatus(signal=message.signal)
+        case "timed_out":
+            return ExitStatus(timed_out=True)
+        case "start_error":
+            return ExitStatus(start_error=message.start_error)
+    raise _lost("the far side told no status")
+
+
+async def _feed(running: Execution, stdin: bytes) -> None:
+    if not stdin or await running.stdin(stdin):
+        await running.stdin_end()
+
+
+async def _close_quietly(relay: Relay) -> None:
+    """After EXIT the status is known; input that the command did not read is nobody's loss."""
+    try:
+        await relay.leg.end()
+        await relay.leg.close()
+    except (StreamBroken, StreamClosed):
+        pass
+
+
+def _lost(reason: str) -> OpenShellError:
+    return OpenShellError(Code.BROKEN, f"connection lost before the command's status arrived: {reason}")

@@ -1,0 +1,201 @@
+"""The gateways this installation knows: one directory each, as other clients of the service lay them out too.
+
+    $XDG_CONFIG_HOME/openshell/gateways/NAME/metadata.json   name, gateway_endpoint, is_remote, gateway_port, auth_mode
+    $XDG_CONFIG_HOME/openshell/gateways/NAME/mtls/           ca.crt, tls.crt, tls.key
+    $XDG_CONFIG_HOME/openshell/active_gateway                the bare name of the one that is meant where none is named
+
+Fields that another client put into metadata.json are kept when it is written again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.model import check_name, check_port
+from pyopenshell.sdk.files import read_small, write_private
+from pyopenshell.sdk.paths import Paths
+
+AUTH_MTLS = "mtls"  # a client certificate says who calls
+AUTH_TOKEN = "token"  # noqa: S105 - an API token says who calls; the word is not one
+AUTH_PLAINTEXT = "plaintext"  # no TLS: a gateway behind a tunnel or in a test
+HTTPS_PORT = 443
+HTTP_PORT = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a gateway listens, read from `https://host[:port]` or `http://host[:port]`."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """Raises INVALID for anything but a scheme, a host and a port."""
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError:
+            raise _bad_endpoint(text) from None
+        plain = not (parts.query or parts.fragment or parts.username or parts.password or parts.path.strip("/"))
+        if parts.scheme not in ("https", "http") or not parts.hostname or not plain or not text.isprintable():
+            raise _bad_endpoint(text)
+        if port is None:
+            port = HTTPS_PORT if parts.scheme == "https" else HTTP_PORT
+        return cls(parts.scheme, parts.hostname, check_port(port, "gateway port"))
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A registered gateway. `mtls` is the directory that may hold ca.crt, tls.crt and tls.key."""
+
+    name: str
+    endpoint: Endpoint
+    is_remote: bool
+    auth_mode: str
+    mtls: Path
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ca(self) -> Path:
+        return self.mtls / "ca.crt"
+
+    @property
+    def certificate(self) -> Path:
+        return self.mtls / "tls.crt"
+
+    @property
+    def key(self) -> Path:
+        return self.mtls / "tls.key"
+
+
+class Registry:
+    """Reads and writes the directories above; nothing is cached, so it always tells what is on disk."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def directory(self, name: str) -> Path:
+        return self._paths.gateways / check_name(name, "gateway name")
+
+    def names(self) -> list[str]:
+        """Names of all registered gateways, sorted."""
+        try:
+            entries = list(self._paths.gateways.iterdir())
+        except OSError:
+            return []
+        return sorted(entry.name for entry in entries if (entry / "metadata.json").is_file())
+
+    def load(self, name: str) -> Gateway:
+        """Raises NOT_FOUND for a gateway that is not registered, PRECONDITION for metadata that cannot be used."""
+        directory = self.directory(name)
+        data = read_small(directory / "metadata.json")
+        if data is None:
+            known = ", ".join(self.names()) or "none"
+            raise OpenShellError(
+                Code.NOT_FOUND, f"gateway {name!r} is not registered", hint=f"known: {known}; see 'openshell gateway add'"
+            )
+        try:
+            fields = json.loads(data)
+            endpoint = Endpoint.parse(fields["gateway_endpoint"])
+            return Gateway(
+                name=name,
+                endpoint=endpoint,
+                is_remote=bool(fields.get("is_remote", False)),
+                auth_mode=str(fields.get("auth_mode") or AUTH_MTLS),
+                mtls=directory / "mtls",
+                extra=dict(fields),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, OpenShellError) as error:
+            raise OpenShellError(
+                Code.PRECONDITION,
+                f"{directory / 'metadata.json'} cannot be read as a gateway",
+                hint=f"'openshell gateway remove {name}' and add it again",
+            ) from error
+
+    def active_name(self) -> str:
+        """The selected gateway; the only one where nothing is selected; empty where there is none or a choice is needed."""
+        chosen = (read_small(self._paths.config / "active_gateway") or b"").decode("utf-8", "replace").strip()
+        names = self.names()
+        if chosen in names:
+            return chosen
+        return names[0] if len(names) == 1 else ""
+
+    def resolve(self, name: str = "") -> Gateway:
+        """The gateway called `name`, or the active one. Raises NOT_FOUND that says what to do."""
+        if name:
+            return self.load(name)
+        active = self.active_name()
+        if active:
+            return self.load(active)
+        if self.names():
+            raise OpenShellError(
+                Code.NOT_FOUND, "no gateway is selected", hint="'openshell gateway select NAME', or --gateway NAME"
+            )
+        raise OpenShellError(
+            Code.NOT_FOUND, "no gateway is registered", hint="'openshell gateway start', or 'openshell gateway add'"
+        )
+
+    def select(self, name: str) -> None:
+        """Make `name` the active gateway. Raises NOT_FOUND."""
+        self.load(name)
+        write_private(self._paths.config / "active_gateway", f"{name}\n".encode())
+
+    def save(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        *,
+        is_remote: bool,
+        auth_mode: str,
+        credentials: dict[str, bytes] | None = None,
+    ) -> Gateway:
+        """Write metadata and the given files of mtls/ (`ca.crt`, `tls.crt`, `tls.key`); the first gateway becomes active."""
+        directory = self.directory(name)
+        was_alone = not self.names()
+        before = read_small(directory / "metadata.json")
+        try:
+            fields = dict(json.loads(before)) if before else {}
+        except (ValueError, TypeError):
+            fields = {}
+        fields |= {
+            "name": name,
+            "gateway_endpoint": str(endpoint),
+            "is_remote": is_remote,
+            "gateway_port": endpoint.port,
+            "auth_mode": auth_mode,
+        }
+        for file_name, content in (credentials or {}).items():
+            write_private(directory / "mtls" / file_name, content)
+        write_private(directory / "metadata.json", json.dumps(fields, indent=2).encode() + b"\n")
+        if was_alone:
+            self.select(name)
+        return self.load(name)
+
+    def remove(self, name: str) -> None:
+        """Forget a gateway: its metadata and credentials. Raises NOT_FOUND."""
+        directory = self.directory(name)
+        if not (directory / "metadata.json").exists():
+            self.load(name)
+        selected = self._paths.config / "active_gateway"
+        if (read_small(selected) or b"").decode("utf-8", "replace").strip() == name:
+            selected.unlink(missing_ok=True)
+        try:
+            shutil.rmtree(directory)
+        except OSError as error:
+            raise OpenShellError(Code.PRECONDITION, f"cannot remove {directory}: {error.strerror}") from error
+
+
+def _bad_endpoint(text: str) -> OpenShellError:
+    return OpenShellError(Code.INVALID, f"endpoint {text[:120]!r} is not valid", hint="use https://HOST:PORT")

@@ -1,0 +1,50 @@
+"""Opening a relay: one ForwardTcp call, its `init`, and from then on a byte stream.
+
+Nobody waits for an answer before sending; the gateway's first message says that the far side is connected, and which
+channel id the relay has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyopenshell.model import DEFAULT_WORKSPACE, Target
+from pyopenshell.sdk.connection import Connection
+from pyopenshell.streams.legs import FEATURES, DataLeg
+from pyopenshell.wire.convert import put_target
+from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """An open relay: its stream, and `channel_id()` once the far side is connected."""
+
+    leg: DataLeg
+
+    async def channel_id(self) -> str:
+        """The relay's name at the gateway, waiting for the connection; empty from a gateway that does not tell.
+
+        Raises StreamBroken with the reason where the relay was refused.
+        """
+        init = await self.leg.init()
+        return pb.TcpForwardInit.FromString(init).relay_id if init is not None else ""
+
+
+async def open_relay(connection: Connection, sandbox: str, target: Target, token: str = "") -> Relay:
+    """Open a relay to `target` of `sandbox`. Raises UNAVAILABLE; a refusal shows at the first read."""
+    call = await connection.open("ForwardTcp")
+    try:
+        await call.send(pb.TcpForwardFrame(init=init_message(sandbox, target, token)))
+    except BaseException:
+        call.cancel()
+        raise
+    return Relay(DataLeg(call))
+
+
+def init_message(sandbox: str, target: Target, token: str) -> pb.TcpForwardInit:
+    """The first message of a ForwardTcp call."""
+    init = pb.TcpForwardInit(
+        sandbox=sandbox, workspace=DEFAULT_WORKSPACE, authorization_token=token, features=list(FEATURES)
+    )
+    put_target(init, target)
+    return init
