@@ -1,14 +1,15 @@
 """The orders that a zygote takes: their bytes, for both ends of the socket.
 
-An order is one SEQPACKET message of exactly 20 bytes with 1 to 2 descriptors beside it (SCM_RIGHTS, unix(7)): kind u8,
+An order is one SEQPACKET message of exactly 20 bytes with 1 to 8 descriptors beside it (SCM_RIGHTS, unix(7)): kind u8,
 number of descriptors u8, two bytes of zero, sandbox id (16 bytes of a UUID). There is nothing else to parse in the one
 process that keeps root. The first descriptor is one end of a SEQPACKET pair:
 
 INIT        the child's own socket: its config comes there, its answer goes there
 SUPERVISOR  the same
-SSH         the same; the second, where the order socket is bound to a user namespace, is added by the zygote itself
-ADMIT       a further order socket, on which nothing but SSH of this sandbox id may be asked; the second descriptor,
-            where given, is the sandbox's user namespace
+TASK        the same, for a piece of work that needs the sandbox's ids: unpack, remove, probe
+SSH         the same
+ADMIT       a further order socket, on which nothing but SSH of this sandbox id may be asked; the other descriptors are
+            trusted and go to each SSH child as they are: the sandbox's user namespace, then its cgroup.procs files
 
 There are no answers: the child speaks on its own socket. Where the zygote could not fork, it says so there in the child's
 place; where it refuses an order it closes the descriptors, so the asker reads end of file.
@@ -26,8 +27,8 @@ from enum import IntEnum
 
 _ORDER = struct.Struct("!BBxx16s")
 ORDER_SIZE = _ORDER.size
-#: More would need a longer control buffer; an order never needs more than its socket and one namespace.
-ORDER_DESCRIPTORS_MAX = 2
+#: A socket, a user namespace, and a cgroup.procs for each hierarchy of version 1 that a limit uses, with room to spare.
+ORDER_DESCRIPTORS_MAX = 8
 
 
 class OrderKind(IntEnum):
@@ -37,6 +38,7 @@ class OrderKind(IntEnum):
     SUPERVISOR = 2
     SSH = 3
     ADMIT = 4
+    TASK = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,28 @@
 """How a child of the zygote comes to itself: reads its config and descriptors, and gives up root.
 
-A child starts with nothing but its own SEQPACKET socket. `receive` reads the one message that the asker put there.
-A supervisor then calls `give_up_root`; an SSH child enters its sandbox instead. The other half, which sends the
-message, is `drivers/children.py` for supervisors and `supervisor/ssh*.py` for SSH children.
+A child starts with nothing but its own SEQPACKET socket. The zygote calls, in the fork and as root where it is root:
+
+- `main.born(config: socket.socket) -> int` for a supervisor, which calls `receive` and at once `give_up_root(birth)`;
+- `ssh_child.born(config: socket.socket, trusted: list[int]) -> int` for an SSH child, which calls `receive_ssh` and enters
+  (`linux.enter`). The supervisor sent it everything with `send_ssh` over the other end of `config`.
+
+The answer is the exit status. Standard input is /dev/null, standard error the log that the process was given.
 """
 
 from __future__ import annotations
 
+import os
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from pyopenshell.drivers.configs import ids_of, receive_config, spec_from_json
+from pyopenshell.drivers.messages import BadMessageError, close_all, receive_message, send_message
+from pyopenshell.linux.confine import give_root_up
+from pyopenshell.linux.descriptors import check_stream_socket
+from pyopenshell.linux.ids import Ids, Shape
+from pyopenshell.linux.namespaces import Namespaces
 from pyopenshell.model import SandboxSpec
 
 
@@ -18,7 +31,8 @@ class SupervisorBirth:
     """What a supervisor is born with. The descriptors are its own to close; `lifetime` is -1 where it outlives the gateway.
 
     Dial the gateway at `/proc/self/fd/<gateway_directory>/<gateway_socket>`. `orders` takes SSH orders for this sandbox
-    alone (`drivers.orders.send_order`). `run_directory` is what `InitClient.connect` wants.
+    alone (`drivers.orders.send_order`). `run_directory` is what `InitClient.connect` wants. The process holds its presence
+    (a listening socket in the run directory, by which a driver finds it) for as long as it lives.
     """
 
     sandbox_id: str
@@ -26,6 +40,7 @@ class SupervisorBirth:
     spec: SandboxSpec
     token: str = field(repr=False)
     host_key: str = field(repr=False)
+    ids: Ids
     gateway_socket: str  #: the socket's file name inside `gateway_directory`
     gateway_directory: int
     run_directory: int
@@ -33,9 +48,87 @@ class SupervisorBirth:
     lifetime: int
 
 
+@dataclass(frozen=True, slots=True)
+class SshBirth:
+    """What an SSH child is born with: `values` as the supervisor sent them, the relay's end, and what it needs to enter.
+
+    `cgroup` is for `Door.cgroup`.
+    """
+
+    values: Mapping[str, Any] = field(repr=False)
+    relay: socket.socket
+    spawn: socket.socket
+    namespaces: Namespaces
+    cgroup: tuple[int, ...]
+
+
 def receive(config: socket.socket) -> SupervisorBirth:
-    """Read a supervisor's config from its own socket. Raises BadMessageError, OSError, EOFError where the asker is gone."""
+    """Read a supervisor's config from its own socket, which stays open: its end tells the driver that nobody lives.
+
+    Raises BadMessageError, OSError, EOFError where the asker is gone.
+    """
+    raw, fds = receive_config(config)
+    lifetime = bool(raw["lifetime"])
+    if len(fds) != 4 + lifetime:
+        close_all(fds)
+        raise BadMessageError("a supervisor's descriptors are not complete")
+    gateway_directory, run_directory, orders, log = fds[:4]
+    os.dup2(log, 2)
+    os.close(log)
+    return SupervisorBirth(
+        sandbox_id=raw["sandbox_id"],
+        name=raw["name"],
+        spec=spec_from_json(raw["spec"]),
+        token=raw["token"],
+        host_key=raw["host_key"],
+        ids=ids_of(raw["shape"], raw["id_base"]),
+        gateway_socket=raw["gateway_socket"],
+        gateway_directory=gateway_directory,
+        run_directory=run_directory,
+        orders=socket.socket(fileno=orders),
+        lifetime=fds[4] if lifetime else -1,
+    )
 
 
-def give_up_root(uid: int) -> None:
-    """Become `uid` for ever where this is root and `uid` is not 0: no groups, no capability, no_new_privs, not dumpable."""
+def give_up_root(birth: SupervisorBirth) -> None:
+    """Become the sandbox's supervisor id for ever where this is root: no groups, no capability, no_new_privs.
+
+    As an ordinary user the ids stay and the rest holds too. Not dumpable afterwards.
+    """
+    if birth.ids.shape is Shape.RANGE:
+        give_root_up(birth.ids.supervisor, birth.ids.supervisor)
+    else:
+        give_root_up(os.geteuid(), os.getegid())
+
+
+def send_ssh(
+    config: socket.socket, values: Mapping[str, Any], relay: int, spawn: int, namespaces: Mapping[str, int]
+) -> None:
+    """Tell an SSH child everything; the descriptors stay the caller's. Raises OSError, ValueError over 192 KiB."""
+    send_message(config, {**values, "namespaces": list(namespaces)}, [relay, spawn, *namespaces.values()])
+
+
+def receive_ssh(config: socket.socket, trusted: list[int]) -> SshBirth:
+    """Read what `send_ssh` sent; `trusted` came with the zygote's order socket: the user namespace, then the cgroup.
+
+    A supervisor could be taken over by its sandbox; so where the zygote knows the sandbox's user namespace, another one is
+    refused: joining the rest needs capabilities in it, so that nothing outside of the sandbox can be entered (setns(2)).
+    Raises BadMessageError, EOFError, OSError.
+    """
+    got = receive_message(config)
+    if got is None:
+        raise EOFError("nobody told this child what to do")
+    values, fds = got
+    names = values.pop("namespaces", None)
+    if not isinstance(names, list) or len(fds) != 2 + len(names):
+        close_all(fds)
+        raise BadMessageError("an SSH child's descriptors are not complete")
+    relay, spawn = fds[:2]
+    by_name = dict(zip(names, fds[2:], strict=True))
+    if trusted and not os.path.samestat(os.fstat(trusted[0]), os.fstat(by_name["user"])):
+        close_all(fds)
+        raise BadMessageError("the user namespace is not this sandbox's")
+    check_stream_socket(relay)
+    return SshBirth(
+        values, socket.socket(fileno=relay), socket.socket(fileno=spawn), Namespaces(**by_name), tuple(trusted[1:])
+    )

@@ -1,0 +1,118 @@
+"""What a driver tells a child of the zygote: three configs, and the one message that carries one.
+
+The text is JSON in a sealed memfd, because a sandbox's environment may be larger than a socket message, and because secrets
+have no place in argv, environment or a file. The memfd is the first descriptor, the config's own descriptors follow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pyopenshell.drivers.messages import BadMessageError, close_all, receive_message, send_message
+from pyopenshell.linux.descriptors import read_sealed, sealed_memfd
+from pyopenshell.linux.ids import Ids, Shape, range_ids, single_ids, subrange_ids
+from pyopenshell.model import ARGV_ENV_MAX, Limits, SandboxSpec
+
+#: argv and environment of a main process in JSON, where a control character takes six bytes, and everything else.
+CONFIG_MAX = 6 * ARGV_ENV_MAX + 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class InitConfig:
+    """For INIT: `directory` is the sandbox's own (absolute). Descriptors: the log, and the lifetime pipe where there is one."""
+
+    sandbox_id: str
+    name: str
+    directory: str
+    source: str
+    shape: str
+    id_base: int
+    spec: Mapping[str, Any]
+    lifetime: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorConfig:
+    """For SUPERVISOR. Descriptors: gateway's directory, the sandbox's run directory, orders, log, and maybe the lifetime."""
+
+    sandbox_id: str
+    name: str
+    shape: str
+    id_base: int
+    spec: Mapping[str, Any]
+    gateway_socket: str
+    lifetime: bool
+    token: str = field(repr=False)
+    host_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskConfig:
+    """For TASK, a piece of work that needs the sandbox's ids: `unpack` a tar, `remove` a directory, or `probe`."""
+
+    work: str
+    shape: str
+    id_base: int
+    path: str = ""
+    destination: str = ""
+
+
+Config = InitConfig | SupervisorConfig | TaskConfig
+
+
+def ids_of(shape: str, id_base: int) -> Ids:
+    """The ids that a config's shape and base stand for; the same on both sides of the socket."""
+    match Shape(shape):
+        case Shape.RANGE:
+            return range_ids(id_base)
+        case Shape.SINGLE:
+            return single_ids()
+        case Shape.SUBRANGE:
+            ids = subrange_ids()
+            if ids is None:
+                raise ValueError("the subordinate ids of this user are gone from /etc/subuid")
+            return ids
+
+
+def spec_to_json(spec: SandboxSpec) -> dict[str, Any]:
+    """A spec as plain values."""
+    return asdict(spec)
+
+
+def spec_from_json(raw: Mapping[str, Any]) -> SandboxSpec:
+    """The spec that `spec_to_json` wrote down."""
+    values = dict(raw)
+    values["limits"] = Limits(**values["limits"])
+    values["command"] = tuple(values["command"])
+    return SandboxSpec(**values)
+
+
+def send_config(sock: socket.socket, config: Config, fds: Sequence[int] = ()) -> None:
+    """Send a config and its descriptors. Raises OSError where the child is gone."""
+    memfd = sealed_memfd("config", json.dumps(asdict(config)).encode())
+    try:
+        send_message(sock, {}, [memfd, *fds])
+    finally:
+        os.close(memfd)
+
+
+def receive_config(sock: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """A config's values and its descriptors. Raises EOFError where the sender is gone, BadMessageError."""
+    got = receive_message(sock)
+    if got is None:
+        raise EOFError("nobody told this child what to do")
+    _message, fds = got
+    try:
+        if not fds:
+            raise BadMessageError("a config came without its text")
+        raw: dict[str, Any] = json.loads(read_sealed(fds[0], CONFIG_MAX))
+    except BaseException:
+        close_all(fds)
+        raise
+    os.close(fds[0])
+    return raw, fds[1:]

@@ -1,0 +1,245 @@
+"""The server that PID 1 of a sandbox is: spawns, signals, dials and hands descriptors out, for whoever owns the sandbox.
+
+Requests are `{"n": number, "op": name, ...}`, answers repeat `n` with `ok` or with `error`, `errno` and `kind`; an exit is
+`{"exit": pid, "code": .., "signal": .., "core": ..}`, repeated in the table of the next `hello` until `ack`. The operations
+are the `_op_*` methods. Only a peer from outside the sandbox is served: SO_PEERCRED (unix(7)) shows pid 0 for a process that
+does not exist in this pid namespace. The last connection to say `hello` owns the sandbox; the one before it reads end of file.
+
+Nothing that the sandbox does may end or block this process: no blocking call, a reserve descriptor for EMFILE, and every
+failure is an answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import struct
+from collections.abc import Callable, Mapping
+
+from pyopenshell.drivers.messages import Message, close_all, pair
+from pyopenshell.linux.descriptors import read_sealed
+from pyopenshell.model import ARGV_ENV_MAX
+from pyopenshell.supervisor import init_dial
+from pyopenshell.supervisor.init_connection import Connection
+from pyopenshell.supervisor.init_loop import READ, Loop
+from pyopenshell.supervisor.init_spawn import REPORT_MAX, Command, Spawner, Started, acting_as_user, read_report
+from pyopenshell.supervisor.init_table import Row, State, Table
+
+#: JSON writes a control character of argv in six bytes (\\u0001), so the text may be this much longer than what it means.
+COMMAND_MAX = 6 * ARGV_ENV_MAX + 64 * 1024
+BACKLOG = 16  # connections that wait while init forks: supervisor, driver and a newer supervisor are three
+_UCRED = struct.Struct("iII")
+
+
+class Refused(Exception):
+    """A request that is answered with an error of this kind."""
+
+    def __init__(self, message: str, number: int = 0, kind: str = "bad") -> None:
+        super().__init__(message)
+        self.number = number
+        self.kind = kind
+
+
+class Server:
+    """Serves `listener` until the lifetime's end; `namespaces` by name are what `hello` hands out."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        listener: socket.socket,
+        spawner: Spawner,
+        namespaces: Mapping[str, int],
+        facts: Mapping[str, str],
+    ) -> None:
+        self._loop = loop
+        self._listener = listener
+        self._spawner = spawner
+        self._namespaces = namespaces
+        self._facts = facts
+        self._table = Table()
+        self._owner: Connection | None = None
+        self._reserve = os.open("/", os.O_PATH | os.O_CLOEXEC)
+        self._ops: dict[str, Callable[[Connection, Message, list[int]], None]] = {
+            "hello": self._op_hello,
+            "spawn": self._op_spawn,
+            "signal": self._op_signal,
+            "dial": self._op_dial,
+            "attach": self._op_attach,
+            "ack": self._op_ack,
+            "spawn_socket": self._op_spawn_socket,
+        }
+        listener.setblocking(False)
+        loop.watch(listener.fileno(), READ, self._accept)
+        loop.on_child(self._reap)
+
+    # --- connections ----------------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        try:
+            sock, _address = self._listener.accept()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            self._refuse_one()
+            return
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        if _UCRED.unpack(credentials)[0] != 0:
+            sock.close()
+            return
+        Connection(self._loop, sock, self._dispatch, self._lost, may_own=True)
+
+    def _refuse_one(self) -> None:
+        """Without a descriptor left, spend the reserve on closing the connection: else it would be ready for ever."""
+        os.close(self._reserve)
+        with contextlib.suppress(OSError):
+            self._listener.accept()[0].close()
+        self._reserve = os.open("/", os.O_PATH | os.O_CLOEXEC)
+
+    def _lost(self, connection: Connection) -> None:
+        if connection is self._owner:
+            self._owner = None
+        if connection.may_own:
+            return
+        for row in self._table:
+            if row.client is connection:
+                if row.state is State.ENDED:
+                    self._table.forget(row)
+                elif not row.terminal:  # a terminal's end is told by the kernel
+                    self._kill(row.pid, signal.SIGHUP, group=True)
+
+    def _dispatch(self, connection: Connection, message: Message, fds: list[int]) -> None:
+        number = message.get("n")
+        try:
+            operation = self._ops.get(str(message.get("op")))
+            if operation is None:
+                raise Refused(f"no operation {message.get('op')!r:.40}")
+            operation(connection, message, fds)
+        except Refused as refused:
+            answer = {"error": str(refused), "errno": refused.number, "kind": refused.kind}
+            connection.send({"n": number, **answer})
+        except (OSError, MemoryError) as error:
+            failed = getattr(error, "errno", None) or errno.ENOMEM
+            text = f"the sandbox has no room: {os.strerror(failed).lower()}"
+            connection.send({"n": number, "error": text, "errno": failed, "kind": "room"})
+        except (KeyError, TypeError, ValueError) as error:
+            connection.send({"n": number, "error": f"bad request: {error!r:.80}", "errno": 0, "kind": "bad"})
+        finally:
+            close_all(fds)
+
+    # --- operations -----------------------------------------------------------------------------------------------
+
+    def _op_hello(self, connection: Connection, message: Message, _fds: list[int]) -> None:
+        if not connection.may_own:
+            raise Refused("this connection cannot own the sandbox")
+        before, self._owner = self._owner, connection
+        if before is not None and before is not connection:
+            before.drop()
+        rows = [
+            {"pid": row.pid, "label": row.label, "keep": bool(row.kept), "terminal": row.terminal, "exit": row.exit()}
+            for row in self._table
+            if row.client is None and row.state is not State.STARTING
+        ]
+        answer = {"namespaces": list(self._namespaces), "processes": rows, "ran": sorted(self._table.ran)}
+        connection.send(
+            {"n": message["n"], "ok": {**answer, "facts": dict(self._facts)}},
+            list(self._namespaces.values()),
+            close=False,
+        )
+
+    def _op_spawn(self, connection: Connection, message: Message, fds: list[int]) -> None:
+        if len(fds) != 1:
+            raise Refused("a spawn carries one descriptor")
+        label = str(message.get("label", ""))
+        started = self._spawner.start(Command.parse(read_sealed(fds[0], COMMAND_MAX)))
+        row = Row(started.pid, label, None if connection.may_own else connection, terminal=started.terminal >= 0)
+        self._table.add(row)
+        connection.started.add(started.pid)
+        if message.get("keep"):
+            row.kept = [os.dup(fd) for fd in (started.terminal, started.stdout, started.stderr) if fd >= 0]
+        number = message["n"]
+        self._loop.watch(started.report, READ, lambda: self._reported(connection, number, row, started))
+
+    def _reported(self, connection: Connection, number: int, row: Row, started: Started) -> None:
+        """The child's exec succeeded (nothing in the pipe) or failed (the reason)."""
+        failure = read_report(os.read(started.report, REPORT_MAX))
+        self._loop.forget(started.report)
+        os.close(started.report)
+        if failure is not None:
+            self._table.forget(row)
+            close_all(started.descriptors)
+            text, error = failure
+            connection.send({"n": number, "error": text, "errno": error, "kind": "start"})
+            return
+        self._table.running(row)
+        connection.send(
+            {"n": number, "ok": {"pid": row.pid, "terminal": row.terminal}}, started.descriptors
+        )
+        if row.state is State.ENDED:
+            self._tell_exit(row)
+
+    def _op_signal(self, connection: Connection, message: Message, _fds: list[int]) -> None:
+        pid = int(message["pid"])
+        if pid <= 1 or not (connection is self._owner or pid in connection.started):
+            raise Refused(f"process {pid} is not yours", errno.EPERM)
+        self._kill(pid, int(message["signal"]), group=bool(message["group"]))
+        connection.send({"n": message["n"], "ok": {}})
+
+    def _op_dial(self, connection: Connection, message: Message, _fds: list[int]) -> None:
+        host, port, number = str(message["host"]), int(message["port"]), message["n"]
+
+        def answer(sock: socket.socket | None, error: int) -> None:
+            if sock is None:
+                text = init_dial.explain(host, port, error)
+                connection.send({"n": number, "error": text, "errno": error, "kind": "dial"})
+            else:
+                connection.send({"n": number, "ok": {}}, [sock.detach()])
+
+        init_dial.dial(self._loop, host, port, answer)
+
+    def _op_attach(self, connection: Connection, message: Message, _fds: list[int]) -> None:
+        row = self._table.get(message["pid"])
+        if connection is not self._owner or row is None or not row.kept:
+            raise Refused("no such process is kept", errno.ESRCH, "unknown")
+        connection.send({"n": message["n"], "ok": {}}, row.kept, close=False)
+
+    def _op_ack(self, connection: Connection, message: Message, _fds: list[int]) -> None:
+        row = self._table.get(message["pid"])
+        mine = row is not None and (row.client is connection or (row.client is None and connection is self._owner))
+        if row is not None and mine and row.state is State.ENDED:
+            self._table.forget(row)
+
+    def _op_spawn_socket(self, connection: Connection, message: Message, _fds: list[int]) -> None:
+        if connection is not self._owner:
+            raise Refused("only the owner hands connections out", errno.EPERM)
+        mine, theirs = pair()
+        Connection(self._loop, mine, self._dispatch, self._lost, may_own=False)
+        connection.send({"n": message["n"], "ok": {}}, [theirs.detach()])
+
+    # --- processes ------------------------------------------------------------------------------------------------
+
+    def _kill(self, pid: int, number: int, *, group: bool) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError), acting_as_user(self._spawner.ids):
+            os.kill(-pid if group else pid, number)
+
+    def _reap(self) -> None:
+        """Collect every ended child: those that were started here, and orphans that the kernel gave to PID 1."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            row = self._table.ended(pid, status)
+            if row is not None:
+                self._tell_exit(row)
+
+    def _tell_exit(self, row: Row) -> None:
+        asker = row.client or self._owner
+        if asker is not None and asker.open:
+            asker.send({"exit": row.pid, **(row.exit() or {})})
+        if row.client is not None and not row.client.open:
+            self._table.forget(row)
