@@ -43,48 +43,59 @@ class PipeReader:
         os.set_blocking(fd, False)
         self._fd = fd
         self._loop = asyncio.get_running_loop()
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[bool] | None = None
         self._burst = 0
+        self._quiet: float | None = None
+        self._last = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
-    @property
-    def closed(self) -> bool:
-        """Whether the descriptor was given up."""
-        return self._fd < 0
-
-    async def read(self, quiet: float | None = None) -> bytes | None:
-        """The next chunk, b"" at the end, or None when nothing came for `quiet` seconds."""
+    async def read(self) -> bytes:
+        """The next chunk, b"" at the end: also of a terminal that nobody holds any more, and of a closed reader."""
         if self._burst >= BURST:
             self._burst = 0
             await asyncio.sleep(0)
-        while self._fd >= 0:
+        while self._fd >= 0 and not self._too_late():
             try:
                 data = os.read(self._fd, CHUNK)
             except BlockingIOError:
                 self._burst = 0
-                if not await self._readable(quiet):
-                    return None
-                continue
+                if await self._readable():
+                    continue
+                return b""
             except OSError as error:
-                if error.errno not in _GONE:  # EIO is how a terminal says that its last holder closed it
+                if error.errno not in _GONE:
                     raise
-                data = b""
+                return b""
             self._burst += len(data)
             return data
         return b""
 
-    async def _readable(self, quiet: float | None) -> bool:
+    def linger(self, quiet: float, limit: float) -> None:
+        """From now on the end is also when nothing came for `quiet` seconds, and in any case in `limit` seconds."""
+        self._quiet = quiet
+        self._last = self._loop.time() + limit
+        self._arm()
+
+    def _too_late(self) -> bool:
+        return self._quiet is not None and self._loop.time() >= self._last
+
+    async def _readable(self) -> bool:
         waiter = self._loop.create_future()
         self._waiter = waiter
         self._loop.add_reader(self._fd, _settle, waiter, True)
-        timer = None if quiet is None else self._loop.call_later(quiet, _settle, waiter, False)
+        self._arm()
         try:
             return await waiter
         finally:
             self._waiter = None
-            if timer is not None:
-                timer.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
             if self._fd >= 0:
                 self._loop.remove_reader(self._fd)
+
+    def _arm(self) -> None:
+        if self._waiter is not None and self._quiet is not None:
+            self._timer = self._loop.call_later(self._quiet, _settle, self._waiter, False)
 
     def close(self) -> None:
         """Give the descriptor up; a reader that waits gets the end. Idempotent."""
@@ -92,13 +103,13 @@ class PipeReader:
             return
         if self._waiter is not None:
             self._loop.remove_reader(self._fd)
-            _settle(self._waiter, True)
+            _settle(self._waiter, False)
         fd, self._fd = self._fd, -1
         os.close(fd)
 
 
 class PipeWriter:
-    """The writing end. Owns `fd`. What is written to a process that closed its input is dropped, as write(2) would say EPIPE."""
+    """The writing end. Owns `fd`. What a process no longer reads (EPIPE of write(2)) is dropped."""
 
     def __init__(self, fd: int) -> None:
         os.set_blocking(fd, False)

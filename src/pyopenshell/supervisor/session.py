@@ -1,0 +1,186 @@
+"""The control stream: hello, heartbeats both ways, relay opens. One connection to the gateway, made again for ever.
+
+    connect ── hello ── accepted ── serve ─┬─ lost, silent, ended ── wait (jittered, doubling) ── connect
+                   └─── rejected ──────────┴─ superseded ── wait the longest ── connect
+
+Heartbeats go both ways every interval that the gateway asked for; a gateway that said nothing at all for three of them is
+gone (one late message is not a lost gateway). Losing the gateway ends its relays and nothing else: the main process runs on
+and its log lines wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.streams.contract import StreamClosed
+from pyopenshell.streams.grpc_client import Channel, ClientCall
+from pyopenshell.supervisor.relay import Dial, Relays
+from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
+
+CONNECT_SUPERVISOR = "/openshell.v1.OpenShell/ConnectSupervisor"
+HELLO_TIMEOUT = 10.0  # seconds for session_accepted; the contract's deadline for a first message
+MISSED_MAX = 3  # intervals of silence after which the gateway is gone
+INTERVAL_DEFAULT = 10.0  # seconds; where the gateway names none
+INTERVAL_RANGE = (0.05, 300.0)  # seconds; what the gateway may ask for
+BACKOFF_FIRST = 0.05  # seconds; a gateway on this machine is back within tenths
+BACKOFF_MAX = 5.0  # seconds; a third of the 15 s for which the gateway keeps a sandbox without a session
+
+log = logging.getLogger(__name__)
+
+Connect = Callable[[], Awaitable[Channel]]
+
+
+class Told(Protocol):
+    """What else lives on a connection (log pushes, the main process's report): told of each new one."""
+
+    async def __call__(self, channel: Channel) -> None: ...
+
+
+class Backoff:
+    """Waits between attempts: doubling, with the full range jittered (as in gRPC's connection-backoff document)."""
+
+    def __init__(self, rand: Callable[[], float] = random.random) -> None:
+        self._rand = rand
+        self._next = BACKOFF_FIRST
+
+    def reset(self) -> None:
+        """The last attempt was a success."""
+        self._next = BACKOFF_FIRST
+
+    def longest(self) -> None:
+        """The next wait is the longest one."""
+        self._next = BACKOFF_MAX
+
+    def wait(self) -> float:
+        """Seconds to wait now."""
+        base, self._next = self._next, min(self._next * 2, BACKOFF_MAX)
+        return base * (0.5 + self._rand() / 2)
+
+
+class Session:
+    """Keeps one supervisor connected."""
+
+    def __init__(
+        self,
+        *,
+        sandbox_id: str,
+        instance_id: str,
+        token: str,
+        connect: Connect,
+        dial: Dial,
+        main_state: Callable[[], pb.MainProcessState],
+        companions: tuple[Told, ...] = (),
+        backoff: Backoff | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._sandbox_id = sandbox_id
+        self._instance_id = instance_id
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._connect = connect
+        self._dial = dial
+        self._main_state = main_state
+        self._companions = companions
+        self._backoff = backoff or Backoff()
+        self._sleep = sleep
+        self._epoch = 0
+
+    async def run(self) -> None:
+        """Connect, serve, connect again, until cancelled."""
+        while True:
+            try:
+                await self._once()
+                log.info("the gateway ended the session")
+            except OpenShellError as error:
+                if error.code in (Code.CONFLICT, Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.NOT_FOUND):
+                    self._backoff.longest()
+                log.info("session: %s", error)
+            except StreamClosed as error:
+                log.info("session: %s", error)
+            await self._sleep(self._backoff.wait())
+
+    async def _once(self) -> None:
+        channel = await self._connect()
+        try:
+            call = await channel.open(CONNECT_SUPERVISOR, metadata=self._metadata)
+            interval = await self._greet(call)
+            self._backoff.reset()
+            await self._serve(channel, call, interval)
+        finally:
+            await channel.close()
+
+    async def _greet(self, call: ClientCall) -> float:
+        """Say hello and wait for the answer; the heartbeat interval in seconds."""
+        self._epoch += 1
+        hello = pb.SupervisorHello(
+            sandbox_id=self._sandbox_id,
+            instance_id=self._instance_id,
+            connection_epoch=self._epoch,
+            main_process=self._main_state(),
+        )
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT):
+                await call.send(pb.SupervisorMessage(hello=hello))
+                answer = await call.receive(pb.GatewayMessage)
+        except TimeoutError:
+            raise OpenShellError(Code.DEADLINE, f"the gateway did not answer hello in {HELLO_TIMEOUT:.0f} s") from None
+        if answer is None:
+            raise OpenShellError(Code.UNAVAILABLE, "the gateway ended the session before it began")
+        kind = answer.WhichOneof("payload")
+        if kind == "session_rejected":
+            raise OpenShellError(Code.CONFLICT, f"the gateway rejected the session: {answer.session_rejected.reason}")
+        if kind != "session_accepted":
+            raise OpenShellError(Code.BROKEN, "the gateway's first message is not an answer to hello")
+        accepted = answer.session_accepted
+        log.info("session %s accepted", accepted.session_id)
+        asked = accepted.heartbeat_interval.ToTimedelta().total_seconds()
+        low, high = INTERVAL_RANGE
+        return min(max(asked, low), high) if accepted.HasField("heartbeat_interval") and asked > 0 else INTERVAL_DEFAULT
+
+    async def _serve(self, channel: Channel, call: ClientCall, interval: float) -> None:
+        lock = asyncio.Lock()
+
+        async def send(message: pb.SupervisorMessage) -> None:
+            async with lock:
+                await call.send(message)
+
+        async def send_result(result: pb.RelayOpenResult) -> None:
+            await send(pb.SupervisorMessage(relay_open_result=result))
+
+        relays = Relays(channel, self._metadata, self._dial, send_result)
+        beating = asyncio.create_task(_beat(send, interval))
+        companions = [asyncio.create_task(told(channel)) for told in self._companions]
+        try:
+            await self._listen(call, relays, interval * MISSED_MAX)
+        finally:
+            for task in (beating, *companions):
+                task.cancel()
+            await asyncio.gather(beating, *companions, return_exceptions=True)
+            await relays.aclose()
+
+    async def _listen(self, call: ClientCall, relays: Relays, silence: float) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(silence):
+                    message = await call.receive(pb.GatewayMessage)
+            except TimeoutError:
+                raise OpenShellError(Code.UNAVAILABLE, f"the gateway said nothing for {silence:g} s") from None
+            if message is None:
+                return
+            match message.WhichOneof("payload"):
+                case "relay_open":
+                    relays.open(message.relay_open)
+                case "relay_close":
+                    relays.close(message.relay_close.channel_id)
+                case _:  # a heartbeat, or what a newer gateway says and this supervisor need not know
+                    continue
+
+
+async def _beat(send: Callable[[pb.SupervisorMessage], Awaitable[None]], interval: float) -> None:
+    while True:
+        await asyncio.sleep(interval)
+        await send(pb.SupervisorMessage(heartbeat=pb.SupervisorHeartbeat()))
