@@ -5,7 +5,7 @@
 - `splice`       the one splice of two streams; half-closes, aborts, counts.
 - `http2`        the asyncio shell of the engine in `pyopenshell.http2`: one connection, many `Http2Stream`s.
 - `calls`        gRPC messages on a stream; what the two sides of a call share.
-- `grpc_server`  `GrpcServer`, `Call`, `unary`, `server_stream`.   `grpc_client`  `Channel`, `ClientCall`.
+- `grpc_server`  `Call`, `unary`, `server_stream`.   `listener`  `GrpcServer`.   `grpc_client`  `Channel`, `ClientCall`.
 - `legs`         the ends of a relay: `DataLeg` (SDK, supervisor) and `RawLeg` (gateway).
 - `exec`         exec frames over any stream.   `tls`  the TLS contexts of both sides.
 
@@ -15,8 +15,9 @@ Import the names from here; the files' own docstrings say how each works.
 from pyopenshell.streams.contract import Buffer, ByteStream, StreamBroken, StreamBusy, StreamClosed
 from pyopenshell.streams.exec import ExecChannel
 from pyopenshell.streams.grpc_client import Channel, ClientCall, Endpoint
-from pyopenshell.streams.grpc_server import Call, GrpcServer, Handler, Peer, server_stream, unary
+from pyopenshell.streams.grpc_server import Call, Handler, Peer, server_stream, unary
 from pyopenshell.streams.legs import FEATURE_END, FEATURE_RESUME, FEATURES, DataLeg, RawLeg
+from pyopenshell.streams.listener import GrpcServer
 from pyopenshell.streams.memory import pair
 from pyopenshell.streams.splice import Tally, splice
 from pyopenshell.streams.tls import client_context, server_context

@@ -1,20 +1,31 @@
-"""The server side of gRPC calls: `Call`, handlers, and `GrpcServer` that listens (gRPC over HTTP/2, grpc/doc/PROTOCOL-HTTP2.md)."""
+"""The server side of gRPC calls: `Call`, and the handlers' two typed forms (grpc/doc/PROTOCOL-HTTP2.md, "Responses").
+
+A handler is an async function of a `Call`. It returns: status OK. It raises OpenShellError: the status that the table
+in wire/status.py has for it. Anything else it raises is our bug: INTERNAL without a word, and the text in the log. When
+the peer resets the call, or is lost, the handler's task is cancelled, unless a relay took the call over (`detach`).
+"""
 
 from __future__ import annotations
 
-import socket
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from pyopenshell.streams.contract import Buffer, ByteStream
-from pyopenshell.wire.status import GrpcStatus
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.http2.codes import ErrorCode
+from pyopenshell.http2.events import Header
+from pyopenshell.streams.calls import MessageCall
+from pyopenshell.streams.contract import Buffer
+from pyopenshell.streams.http2_stream import Http2Stream
+from pyopenshell.wire.metadata import Metadata, encode_metadata
+from pyopenshell.wire.status import GrpcStatus, encode_message
 
 M = TypeVar("M", bound=Message)
-Metadata = Mapping[str, str | bytes]
+
+CONTENT_TYPE = (b"content-type", b"application/grpc")
+_HEADERS: list[Header] = [(b":status", b"200"), CONTENT_TYPE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,29 +37,48 @@ class Peer:
     address: str = ""
 
 
-class Call:
-    """One RPC, server side. Attributes: path, metadata (lower-case; `-bin` values are bytes), peer, deadline (loop time or None)."""
+class Call(MessageCall):
+    """One RPC, server side. `deadline` is in the event loop's time, None where the client named none."""
 
-    path: str
-    metadata: Metadata
-    peer: Peer
-    deadline: float | None
+    def __init__(
+        self, stream: Http2Stream, path: str, metadata: Metadata, peer: Peer, deadline: float | None = None
+    ) -> None:
+        super().__init__(stream)
+        self.path = path
+        self.metadata = metadata
+        self.peer = peer
+        self.deadline = deadline
+        self.detached = False
+        self._headed = False
+        self._finished = False
+
+    def __repr__(self) -> str:
+        return f"<Call {self.path} from {self.peer.address} {'finished' if self._finished else 'open'}>"
 
     async def read(self) -> Buffer | None:
-        """The next request message, None after the last. Raises StreamBroken; OpenShellError for one over the limit."""
-        raise NotImplementedError
+        """The next request message, None after the last. Raises as `read_message`."""
+        return await self.read_message()
 
     async def receive(self, kind: type[M]) -> M | None:
         """As `read`, parsed. Raises INVALID when it does not parse."""
-        raise NotImplementedError
+        message = await self.read_message()
+        return None if message is None else self.parse(kind, message)
 
-    async def write(self, message: Buffer) -> None:
-        """Send one response message (its serialized bytes)."""
-        raise NotImplementedError
+    async def write_raw(self, *buffers: Buffer) -> None:
+        """Send framed bytes; the response's headers go before the first."""
+        self.start()
+        await self.stream.write(*buffers)
 
-    async def send(self, message: Message) -> None:
-        """As `write`, serialized here."""
-        raise NotImplementedError
+    def start(self) -> None:
+        """Send the response's headers now: the client learns that its call was taken. Idempotent."""
+        if not self._headed:
+            self._headed = True
+            self.stream.send_headers(_HEADERS)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the status was sent."""
+        return self._finished
 
     async def finish(
         self,
@@ -56,20 +86,45 @@ class Call:
         message: str = "",
         trailers: Iterable[tuple[str, str | bytes]] = (),
     ) -> None:
-        """Send the trailers. Idempotent: the first one counts. A handler that returns has finished with OK."""
-        raise NotImplementedError
+        """Send the status. Idempotent: the first one counts. What the peer still sends is thrown away."""
+        self.finish_now(status, message, trailers)
+        if not self.stream.ended:
+            self.stream.reset(ErrorCode.NO_ERROR)
+
+    def finish_now(
+        self,
+        status: GrpcStatus = GrpcStatus.OK,
+        message: str = "",
+        trailers: Iterable[tuple[str, str | bytes]] = (),
+    ) -> None:
+        """As `finish`, but the peer's direction stays open and is read on."""
+        if self._finished:
+            return
+        self._finished = True
+        headers: list[Header] = [] if self._headed else [*_HEADERS]
+        headers.append((b"grpc-status", b"%d" % status))
+        if message:
+            headers.append((b"grpc-message", encode_message(message)))
+        headers += encode_metadata(trailers)
+        if self.stream.broken is None:
+            self.stream.send_headers(headers, end_stream=True)
 
     def abort(self, reason: str = "") -> None:
-        """Break the call: RST_STREAM CANCEL."""
-        raise NotImplementedError
+        """Break the call: an error status (ABORTED, `reason`) where the client can get it now, RST_STREAM otherwise."""
+        if not self._finished and self.stream.broken is None and not self.stream.unsent:
+            self.finish_now(GrpcStatus.ABORTED, reason)
+            self.stream.reset(ErrorCode.NO_ERROR)
+        else:
+            self._finished = True
+            self.stream.reset(ErrorCode.CANCEL)
 
     def admit(self) -> None:
-        """Open the receive window from 64 KiB to its admitted size (1 MiB, growing): the caller may."""
-        raise NotImplementedError
+        """The caller may: open the receive window from 64 KiB to its admitted size."""
+        self.stream.admit()
 
-    def raw(self) -> ByteStream:
-        """The rest of the call as raw gRPC bytes: see legs.RawLeg."""
-        raise NotImplementedError
+    def detach(self) -> None:
+        """A relay has the call now: a peer's reset no longer cancels the handler, reading and writing tell of it."""
+        self.detached = True
 
 
 Handler = Callable[[Call], Awaitable[None]]
@@ -77,24 +132,31 @@ Handler = Callable[[Call], Awaitable[None]]
 
 def unary(request_type: type[M], fn: Callable[[M, Call], Awaitable[Message]]) -> Handler:
     """A handler for one request message and one response message."""
-    raise NotImplementedError
+
+    async def handle(call: Call) -> None:
+        await call.send(await fn(await _request(call, request_type), call))
+
+    return handle
 
 
 def server_stream(request_type: type[M], fn: Callable[[M, Call], AsyncIterator[Message]]) -> Handler:
     """A handler for one request message and a stream of responses; `fn` is an async generator."""
-    raise NotImplementedError
+
+    async def handle(call: Call) -> None:
+        responses = fn(await _request(call, request_type), call)
+        try:
+            async for response in responses:
+                await call.send(response)
+        finally:
+            close = getattr(responses, "aclose", None)
+            if close is not None:
+                await close()
+
+    return handle
 
 
-class GrpcServer:
-    """Serves `handlers` (path -> handler) on any number of listening sockets."""
-
-    def __init__(self, handlers: Mapping[str, Handler], *, name: str = "gateway") -> None: ...
-
-    async def serve(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
-        """Start to accept on the bound socket `sock` (TCP or Unix); returns at once. May be called for several sockets."""
-
-    async def drain(self, timeout: float) -> None:
-        """Stop accepting, GOAWAY, wait for open calls up to `timeout` seconds, then close."""
-
-    async def close(self) -> None:
-        """Cancel every call and close every connection and listener."""
+async def _request(call: Call, kind: type[M]) -> M:
+    request = await call.receive(kind)
+    if request is None:
+        raise OpenShellError(Code.INVALID, "the call has no request message")
+    return request

@@ -1,0 +1,37 @@
+"""Receive buffers of which every byte is written once.
+
+What was read is passed on as slices, and a transport may keep a reference to them until they are sent (asyncio of Python
+3.12 and later does). So a region that was handed out is never filled again: the buffer moves on, and when too little is
+left a new one is taken; the old one lives as long as a slice of it does. `get_buffer` of a protocol must return a
+memoryview: with a bytearray, asyncio's TLS slices a copy and delivers wrong bytes.
+"""
+
+from __future__ import annotations
+
+#: One receive buffer: what asyncio's TLS takes from a socket at once (sslproto.SSLProtocol.max_size).
+BUFFER_BYTES = 256 * 1024
+#: With less room than this a new buffer is taken: one full turn of a bulk stream.
+ROOM_MIN = 64 * 1024
+
+
+class ReceiveBuffer:
+    """`room` to read into, `filled` for what came, `keep` when slices of it live on."""
+
+    def __init__(self, size: int = BUFFER_BYTES, least: int = ROOM_MIN) -> None:
+        self._size = size
+        self._least = least
+        self._view = memoryview(bytearray(size))
+
+    def room(self) -> memoryview:
+        """Where the next bytes go."""
+        if len(self._view) < self._least:
+            self._view = memoryview(bytearray(self._size))
+        return self._view
+
+    def filled(self, n: int) -> memoryview:
+        """The `n` bytes that were read into `room`; good until `room` is used again, or for ever after `keep`."""
+        return self._view[:n]
+
+    def keep(self, n: int) -> None:
+        """Leave the first `n` bytes of `room` alone from now on."""
+        self._view = self._view[n:]

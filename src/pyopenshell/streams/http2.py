@@ -1,0 +1,409 @@
+"""The asyncio shell of the HTTP/2 engine: one connection, client or server, with TLS or without.
+
+Bytes from the transport go into the engine at once, so the connection is always read; what is for a stream waits in its
+`Http2Stream`, bounded by that stream's window. Bytes for the transport are taken from the engine once an event-loop
+turn, as long as the transport does not say stop: control frames first, streams in turn. A connection that says nothing
+is asked (PING), and is lost when it does not answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.http2.codes import ErrorCode, Role
+from pyopenshell.http2.connection import Connection
+from pyopenshell.http2.events import (
+    ConnectionTerminated,
+    DataReceived,
+    Drained,
+    Event,
+    GoAwayReceived,
+    Header,
+    HeadersReceived,
+    PingAcked,
+    StreamReset,
+)
+from pyopenshell.http2.faults import Draining, LocalError, TooManyStreams
+from pyopenshell.http2.limits import Limits
+from pyopenshell.streams.buffers import ReceiveBuffer
+from pyopenshell.streams.contract import Buffer, StreamBroken
+from pyopenshell.streams.http2_stream import COPY_BELOW, Http2Stream
+
+log = logging.getLogger(__name__)
+
+#: Bytes taken from the engine for one write: two streams' turns.
+TAKE = 128 * 1024
+#: Above this the transport says stop. Bytes in a socket cannot be overtaken, so it is small (design, decision 1).
+WRITE_HIGH = 128 * 1024
+#: Unsent bytes that the kernel keeps for a TCP socket, TCP_NOTSENT_LOWAT of tcp(7).
+NOTSENT_LOWAT = 128 * 1024
+#: From connected until the peer's first SETTINGS, in seconds. sshd's LoginGraceTime is 120, nginx waits 60 for a header.
+PREFACE_TIMEOUT = 10.0
+#: Silence after which the peer is asked, and the time it has for the answer. grpc: keepalive_time no less than 10 s.
+KEEPALIVE_IDLE = 20.0
+KEEPALIVE_TIMEOUT = 20.0
+_PING_KEEPALIVE = b"keepaliv"
+
+LIMITS = replace(Limits(), low_water=32 * 1024)  # half of WRITE_AHEAD: the writer is back before the queue is empty
+
+#: The transport's writelines joins its buffers up to 3.11 and passes them to sendmsg(2) from 3.12 on.
+_GATHERS = sys.version_info >= (3, 12)
+
+
+class Http2Connection(asyncio.BufferedProtocol):
+    """One connection. `hop` names the other end in messages; `on_request` (server) is told of each new stream."""
+
+    def __init__(
+        self,
+        role: Role,
+        *,
+        hop: str,
+        limits: Limits = LIMITS,
+        on_request: Callable[[Http2Stream, bool], None] | None = None,
+        on_connected: Callable[[Http2Connection], None] | None = None,
+        on_lost: Callable[[Http2Connection], None] | None = None,
+    ) -> None:
+        self.hop = hop
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self.engine = Connection(role, limits, self._loop.time())
+        self._on_request = on_request
+        self._on_connected = on_connected
+        self._on_lost = on_lost
+        self._buffer = ReceiveBuffer()
+        self._streams: dict[int, Http2Stream] = {}
+        self._paused = False
+        self._flushing = False
+        self._draining = False
+        self._tls = False
+        self.faulty = False  # the peer broke the protocol, or timed out
+        self._reason = ""
+        self._slot_waiters: list[asyncio.Future[None]] = []
+        self._pings: dict[bytes, asyncio.Future[None]] = {}
+        self._ping_count = 0
+        self._heard = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        return f"<Http2Connection to {self.hop} streams={len(self._streams)} {'lost' if self.lost.done() else 'up'}>"
+
+    # -- transport --------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        tune(transport)
+        transport.set_write_buffer_limits(high=WRITE_HIGH)
+        self._tls = transport.get_extra_info("ssl_object") is not None
+        self._heard = self._loop.time()
+        self._timer = self._loop.call_later(PREFACE_TIMEOUT, self._preface_due)
+        if self._on_connected is not None:
+            self._on_connected(self)
+        self._flush()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._heard = self._loop.time()
+        self._dispatch(self.engine.receive(self._buffer.filled(nbytes), self._heard), nbytes)
+        if self.engine.want_write:
+            self.want_flush()
+
+    def eof_received(self) -> bool:
+        self._dispatch(self.engine.receive_eof())
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._terminated(_words(exc) if exc is not None else "")
+        self._dispatch(self.engine.receive_eof())
+        if not self.lost.done():
+            self.lost.set_result(self._reason or "closed")
+        if self._on_lost is not None:
+            self._on_lost(self)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._flush()
+
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    def want_flush(self) -> None:
+        """Write what the engine has at the end of this turn of the event loop."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        engine, transport = self.engine, self.transport
+        if transport is None or transport.is_closing():
+            return
+        while not self._paused and engine.want_write:
+            buffers = engine.take(TAKE)
+            if not buffers:
+                break
+            if self._tls:
+                transport.writelines(_grouped(buffers))
+            elif _GATHERS:
+                transport.writelines(buffers)
+            else:
+                transport.write(b"".join(buffers))
+        events = engine.events()
+        if events:
+            self._dispatch(events)
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    def _dispatch(self, events: Sequence[Event], nbytes: int = 0) -> None:
+        streams = self._streams
+        kept = False
+        for event in events:
+            if type(event) is DataReceived:
+                stream = streams.get(event.stream_id)
+                if stream is None:
+                    self.engine.give_back(event.stream_id, event.flow)
+                    continue
+                if event.flow:
+                    kept |= stream.data_received(event.data, event.flow)
+                if event.end_stream:
+                    stream.end_received()
+            else:
+                self._control(event)
+        if kept:
+            self._buffer.keep(nbytes)
+
+    def _control(self, event: Event) -> None:
+        if isinstance(event, Drained):
+            stream = self._streams.get(event.stream_id)
+            if stream is not None:
+                stream.drained()
+        elif isinstance(event, HeadersReceived):
+            self._headers(event)
+        elif isinstance(event, StreamReset):
+            stream = self._streams.pop(event.stream_id, None)
+            self._slot_free()
+            if stream is not None:
+                stream.break_off(_reset_error(event, self.hop))
+        elif isinstance(event, PingAcked):
+            waiter = self._pings.pop(event.payload, None)
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+        elif isinstance(event, GoAwayReceived):
+            self._draining = True
+            self._slot_free()
+        elif isinstance(event, ConnectionTerminated):
+            self.faulty |= event.code is not ErrorCode.NO_ERROR
+            self._terminated(event.reason)
+            self._close_transport()
+
+    def _headers(self, event: HeadersReceived) -> None:
+        stream = self._streams.get(event.stream_id)
+        if stream is None:
+            if self._on_request is None or event.trailers:
+                return
+            stream = self._streams[event.stream_id] = Http2Stream(self, event.stream_id)
+            stream.headers = event.headers
+            if event.end_stream:
+                stream.end_received()
+            self._on_request(stream, event.end_stream)
+            return
+        stream.headers_received(event.headers, event.trailers)
+        if event.end_stream:
+            stream.end_received()
+
+    # -- streams ----------------------------------------------------------------------------------------------------
+
+    async def open_stream(self, headers: Sequence[Header], end_stream: bool = False) -> Http2Stream:
+        """Client: open a stream, waiting for a free place. Raises UNAVAILABLE when the connection is gone or draining."""
+        while True:
+            if self.transport is None or self.engine.terminated:
+                raise self.unavailable()
+            try:
+                stream_id = self.engine.open_stream(headers, end_stream)
+                break
+            except TooManyStreams:
+                waiter: asyncio.Future[None] = self._loop.create_future()
+                self._slot_waiters.append(waiter)
+                await waiter
+            except Draining:
+                raise OpenShellError(
+                    Code.UNAVAILABLE, f"{self.hop} is closing the connection", hint="try again"
+                ) from None
+            except LocalError as error:
+                raise OpenShellError(Code.INVALID, f"cannot ask {self.hop}: {error}") from error
+        stream = self._streams[stream_id] = Http2Stream(self, stream_id)
+        self.want_flush()
+        return stream
+
+    def give_back(self, stream_id: int, flow: int) -> None:
+        """The reader took `flow` bytes."""
+        self.engine.give_back(stream_id, flow)
+        if self.engine.want_write:
+            self.want_flush()
+
+    def set_window(self, stream_id: int, size: int) -> None:
+        """Receive window of a stream, in bytes."""
+        self.engine.set_window(stream_id, size)
+        self.want_flush()
+
+    def forget_if_over(self, stream: Http2Stream) -> None:
+        """Forget a stream that has ended both ways."""
+        if stream.ended and stream.end_sent:
+            self.forget(stream)
+
+    def forget(self, stream: Http2Stream) -> None:
+        """The stream is over: events for it go nowhere."""
+        if self._streams.pop(stream.id, None) is not None:
+            self._slot_free()
+
+    def _slot_free(self) -> None:
+        waiters, self._slot_waiters = self._slot_waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    @property
+    def usable(self) -> bool:
+        """Whether a new stream could be opened."""
+        return self.transport is not None and not self._draining and not self.engine.terminated
+
+    @property
+    def reason(self) -> str:
+        """Why the connection is gone; empty while it is up."""
+        return self._reason
+
+    def unavailable(self) -> OpenShellError:
+        """The error for a call that cannot be opened because the connection is gone."""
+        text = f"the connection to {self.hop} is gone"
+        return OpenShellError(Code.UNAVAILABLE, f"{text}: {self._reason}" if self._reason else text)
+
+    def drain(self) -> None:
+        """GOAWAY: no new streams; the connection ends after the last open one."""
+        self._draining = True
+        if not self.engine.terminated:
+            self.engine.goaway()
+            self.want_flush()
+            self._dispatch(self.engine.events())
+
+    def abort(self, reason: str) -> None:
+        """Cut the connection at once."""
+        self._terminated(reason)
+        if self.transport is not None:
+            self.transport.abort()
+
+    async def ping(self) -> float:
+        """Round trip of one PING in seconds. Raises UNAVAILABLE, BROKEN."""
+        if self.transport is None or self.engine.terminated:
+            raise self.unavailable()
+        self._ping_count += 1
+        payload = self._ping_count.to_bytes(8, "big")
+        waiter = self._pings[payload] = self._loop.create_future()
+        start = self._loop.time()
+        self.engine.ping(payload)
+        self.want_flush()
+        await waiter
+        if self._reason:
+            raise StreamBroken(f"the connection to {self.hop} was lost: {self._reason}")
+        return self._loop.time() - start
+
+    def _terminated(self, reason: str) -> None:
+        """Every stream is over; told once, by whoever comes first."""
+        if self._reason:
+            return
+        self._reason = reason or f"{self.hop} closed the connection"
+        streams, self._streams = self._streams, {}
+        for stream in streams.values():
+            stream.break_off(StreamBroken(f"the connection to {self.hop} was lost: {self._reason}"))
+        self._slot_free()
+        pings, self._pings = self._pings, {}
+        for waiter in pings.values():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _close_transport(self) -> None:
+        if self.transport is not None:
+            self._flush()
+        if self.transport is not None:
+            self.transport.close()
+
+    def _preface_due(self) -> None:
+        if not self.engine.established:
+            self.faulty = True
+            self.abort("no HTTP/2 preface in time")
+        else:
+            self._timer = self._loop.call_later(KEEPALIVE_IDLE, self._keepalive_due)
+
+    def _keepalive_due(self) -> None:
+        silent = self._loop.time() - self._heard
+        if not self._streams or silent < KEEPALIVE_IDLE:
+            wait = KEEPALIVE_IDLE - silent if silent < KEEPALIVE_IDLE else KEEPALIVE_IDLE
+            self._timer = self._loop.call_later(max(wait, 1.0), self._keepalive_due)
+            return
+        asked = self._loop.time()
+        self.engine.ping(_PING_KEEPALIVE)
+        self.want_flush()
+        self._timer = self._loop.call_later(KEEPALIVE_TIMEOUT, self._keepalive_missed, asked)
+
+    def _keepalive_missed(self, asked: float) -> None:
+        if self._heard >= asked:
+            self._keepalive_due()
+        else:
+            self.abort(f"no answer for {self._loop.time() - self._heard:.0f} s")
+
+
+def tune(transport: asyncio.Transport) -> None:
+    """Socket options for bytes that must neither wait nor pile up: TCP_NODELAY and TCP_NOTSENT_LOWAT, tcp(7)."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT)
+
+
+def _grouped(buffers: Sequence[Buffer]) -> list[Buffer]:
+    """For TLS, where each buffer becomes records of its own: small neighbours joined, large payloads left alone."""
+    grouped: list[Buffer] = []
+    small: list[Buffer] = []
+    for buffer in buffers:
+        if len(buffer) < COPY_BELOW:
+            small.append(buffer)
+            continue
+        if small:
+            grouped.append(b"".join(small))
+            small = []
+        grouped.append(buffer)
+    if small:
+        grouped.append(b"".join(small))
+    return grouped
+
+
+def _reset_error(event: StreamReset, hop: str) -> StreamBroken:
+    if event.code is ErrorCode.REFUSED_STREAM:
+        return StreamBroken(f"{hop} took no new call", code=Code.UNAVAILABLE, hint="try again")
+    if event.remote:
+        return StreamBroken(f"{hop} reset the stream ({event.code.name})")
+    return StreamBroken(f"{hop} broke the protocol: {event.reason or event.code.name}")
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or error}"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

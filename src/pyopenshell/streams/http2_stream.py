@@ -1,0 +1,276 @@
+"""One stream of an HTTP/2 connection as a task uses it: chunks in, buffers out, headers, reset.
+
+Reading: chunks wait in a queue that the stream's receive window bounds. The window of a chunk is given back when the
+next one is asked for. Small chunks are copied together, so that no handful of bytes holds a receive buffer alive.
+Writing: buffers are queued in the engine, and `write` waits while more than WRITE_AHEAD of them are not yet in frames.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from pyopenshell.http2.codes import ErrorCode
+from pyopenshell.http2.events import Header
+from pyopenshell.http2.faults import LocalError
+from pyopenshell.streams.contract import Buffer, StreamBroken, StreamBusy, StreamClosed
+
+if TYPE_CHECKING:
+    from pyopenshell.streams.http2 import Http2Connection
+
+#: Bytes of one stream that may wait in the engine beyond what `write` promises: one turn of a bulk stream, so that the
+#: next turn is there when this one is sent.
+WRITE_AHEAD = 64 * 1024
+#: Chunks below this are copied together. A chunk of this size holds at most 16 times itself (buffers.BUFFER_BYTES).
+COPY_BELOW = 16 * 1024
+#: Receive window once the other end may send in earnest: 145 MB/s over a round trip of 7 ms.
+ADMITTED_WINDOW = 1024 * 1024
+
+
+class Http2Stream:
+    """One stream. `headers` are the request's (server), or the response's once they came (client)."""
+
+    def __init__(self, connection: Http2Connection, stream_id: int) -> None:
+        self.id = stream_id
+        self.connection = connection
+        self.headers: list[Header] = []
+        self.trailers: list[Header] = []
+        self.dropped = 0  # bytes that came after `stop_reading`
+        self.on_over: Callable[[], None] | None = None  # told once when the world ends the stream early
+        self._chunks: deque[list[Buffer | int]] = deque()  # [data, flow]
+        self._flow = 0  # of the chunk that was read last
+        self._ended = False  # the peer's END_STREAM came, or we stopped reading
+        self._end_sent = False
+        self._broken: StreamBroken | None = None
+        self._closed = False
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+        self._heading: asyncio.Future[None] | None = None
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "broken" if self._broken else "open"
+        return f"<Http2Stream {self.id} {state} chunks={len(self._chunks)} ended={self._ended} end_sent={self._end_sent}>"
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    async def read(self) -> Buffer:
+        """The next chunk, b"" at the end of the peer's direction. As `ByteStream.read`; what came before a break is read first."""
+        if self._reader is not None:
+            raise StreamBusy("two tasks read one stream")
+        if self._flow:
+            flow, self._flow = self._flow, 0
+            self.connection.give_back(self.id, flow)
+        while not self._chunks:
+            if self._closed:
+                raise StreamClosed("the stream is closed")
+            if self._ended:
+                return b""
+            if self._broken is not None:
+                raise self._broken
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        data, self._flow = self._chunks.popleft()  # type: ignore[assignment]
+        return data  # type: ignore[return-value]
+
+    async def wait_headers(self) -> None:
+        """Client: wait until the response's headers came (or its trailers alone). Raises StreamBroken, StreamClosed."""
+        while not self.headers:
+            if self._closed:
+                raise StreamClosed("the stream is closed")
+            if self._broken is not None:
+                raise self._broken
+            if self._heading is not None:
+                raise StreamBusy("two tasks wait for the headers of one stream")
+            self._heading = asyncio.get_running_loop().create_future()
+            try:
+                await self._heading
+            finally:
+                self._heading = None
+
+    @property
+    def unread(self) -> bool:
+        """Whether chunks wait to be read."""
+        return bool(self._chunks)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the peer's END_STREAM came."""
+        return self._ended
+
+    def stop_reading(self) -> None:
+        """Take the peer's direction as ended: `read` returns b"", what still comes is counted in `dropped` and thrown away."""
+        self._ended = True
+        _wake(self._reader)
+
+    def admit(self, window: int = ADMITTED_WINDOW) -> None:
+        """Set the receive window, in bytes."""
+        self.connection.set_window(self.id, window)
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    async def write(self, *buffers: Buffer) -> None:
+        """Queue `buffers`; return when at most WRITE_AHEAD of them wait. Raises StreamBroken, StreamClosed, StreamBusy."""
+        if self._writer is not None:
+            raise StreamBusy("two tasks write one stream")
+        self._check_open()
+        engine = self.connection.engine
+        try:
+            engine.send_data(self.id, *buffers)
+        except LocalError as error:
+            raise self._gone() from error
+        self.connection.want_flush()
+        if engine.unsent(self.id) > WRITE_AHEAD:
+            await self._drained()
+
+    async def end(self) -> None:
+        """END_STREAM after what was written; returns when all of it is in frames. Idempotent."""
+        if self._end_sent:
+            return
+        if self._writer is not None:
+            raise StreamBusy("end while another task writes")
+        self._check_open()
+        try:
+            self.connection.engine.send_data(self.id, end_stream=True)
+        except LocalError as error:
+            raise self._gone() from error
+        self._end_sent = True
+        self.connection.want_flush()
+        if self.connection.engine.unsent(self.id):
+            await self._drained()
+        self.connection.forget_if_over(self)
+
+    def send_headers(self, headers: Sequence[Header], end_stream: bool = False) -> None:
+        """Server: the response's headers, or trailers (sent after the queued data). Raises StreamBroken, StreamClosed."""
+        self._check_open()
+        try:
+            self.connection.engine.send_headers(self.id, headers, end_stream)
+        except LocalError as error:
+            raise self._gone() from error
+        self._end_sent = self._end_sent or end_stream
+        self.connection.want_flush()
+        if end_stream:
+            self.connection.forget_if_over(self)
+
+    @property
+    def end_sent(self) -> bool:
+        """Whether our direction has ended."""
+        return self._end_sent
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait in the engine."""
+        return self.connection.engine.unsent(self.id)
+
+    async def _drained(self) -> None:
+        self._writer = asyncio.get_running_loop().create_future()
+        try:
+            await self._writer
+        finally:
+            self._writer = None
+        if self._closed:
+            raise StreamClosed("the stream is closed")
+        if self._broken is not None:
+            raise self._broken
+
+    # -- ends -------------------------------------------------------------------------------------------------------
+
+    def reset(self, code: ErrorCode = ErrorCode.CANCEL) -> None:
+        """End the stream both ways and drop what was not read; NO_ERROR still sends what is queued. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self.connection.engine.reset(self.id, code)
+        self._chunks.clear()
+        self._flow = 0
+        self.connection.forget(self)
+        self.connection.want_flush()
+        self._wake_all()
+
+    def fail(self, error: StreamBroken, code: ErrorCode = ErrorCode.CANCEL) -> None:
+        """Reset the stream, and let every pending and later use of it raise `error`: a deadline, a peer's fault."""
+        if self._closed or self._broken is not None:
+            return
+        self.connection.engine.reset(self.id, code)
+        self.connection.forget(self)
+        self.connection.want_flush()
+        self.break_off(error)
+
+    @property
+    def broken(self) -> StreamBroken | None:
+        """How the world broke the stream, or None."""
+        return self._broken
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StreamClosed("the stream is closed")
+        if self._broken is not None:
+            raise self._broken
+        if self._end_sent:
+            raise StreamClosed("write after end")
+
+    def _gone(self) -> StreamBroken:
+        return self._broken or StreamBroken(f"the stream to {self.connection.hop} is over")
+
+    # -- told by the connection -------------------------------------------------------------------------------------
+
+    def data_received(self, data: memoryview, flow: int) -> bool:
+        """Queue `data`; tell whether it is referenced (False: copied, its buffer may be used again)."""
+        if self._closed or self._ended or not len(data):  # no data: nothing but padding
+            self.dropped += len(data)
+            self.connection.give_back(self.id, flow)
+            return False
+        kept = len(data) >= COPY_BELOW
+        if kept:
+            self._chunks.append([data, flow])
+        else:
+            last = self._chunks[-1] if self._chunks else None
+            if last is not None and type(last[0]) is bytearray and len(last[0]) < COPY_BELOW:
+                last[0] += data
+                last[1] += flow  # type: ignore[operator]
+            else:
+                self._chunks.append([bytearray(data), flow])
+        if self._reader is not None:
+            _wake(self._reader)
+        return kept
+
+    def headers_received(self, headers: list[Header], trailers: bool) -> None:
+        """Response headers or trailers came."""
+        if trailers:
+            self.trailers = headers
+        else:
+            self.headers = headers
+            _wake(self._heading)
+
+    def end_received(self) -> None:
+        """END_STREAM came."""
+        self._ended = True
+        _wake(self._reader)
+        self.connection.forget_if_over(self)
+
+    def drained(self) -> None:
+        """What was written is in frames."""
+        _wake(self._writer)
+
+    def break_off(self, error: StreamBroken) -> None:
+        """The world ended the stream early: reset, or the connection is gone."""
+        if self._closed or self._broken is not None:
+            return
+        self._broken = error
+        self._wake_all()
+        if self.on_over is not None:
+            self.on_over()
+
+    def _wake_all(self) -> None:
+        _wake(self._reader)
+        _wake(self._writer)
+        _wake(self._heading)
+
+
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)

@@ -1,0 +1,252 @@
+"""`GrpcServer`: listening sockets, connections and the tasks of their calls.
+
+Nothing waits for a peer without a limit: the TLS handshake, the HTTP/2 preface and the first request have deadlines,
+and a call ends with its own. Draining says GOAWAY everywhere, lets open calls go on, and cuts what is left in the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import struct
+from collections.abc import Mapping
+
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.http2.codes import ErrorCode, Role
+from pyopenshell.http2.events import Header
+from pyopenshell.http2.limits import Limits
+from pyopenshell.streams.contract import StreamBroken, StreamClosed
+from pyopenshell.streams.grpc_server import Call, Handler, Peer
+from pyopenshell.streams.http2 import LIMITS, Http2Connection
+from pyopenshell.streams.http2_stream import Http2Stream
+from pyopenshell.wire.metadata import decode_metadata, decode_timeout
+from pyopenshell.wire.status import GrpcStatus, clean, status_of_error
+
+log = logging.getLogger(__name__)
+
+#: A TLS handshake takes two round trips; a client that says nothing is cut after this many seconds.
+HANDSHAKE_TIMEOUT = 10.0
+#: A connection on which no call was ever opened is closed after this many seconds (nginx: client_header_timeout 60 s).
+FIRST_REQUEST_TIMEOUT = 60.0
+#: close_notify of a TLS peer is waited for this many seconds.
+SHUTDOWN_TIMEOUT = 5.0
+#: Connections that wait to be accepted, listen(2): as asyncio's default, asked for by a storm of opens.
+BACKLOG = 512
+
+_UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7)
+
+
+class GrpcServer:
+    """Serves `handlers` (path -> handler) on any number of listening sockets. `name` is for log lines."""
+
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler],
+        *,
+        name: str = "gateway",
+        limits: Limits = LIMITS,
+        handshake_timeout: float = HANDSHAKE_TIMEOUT,
+        first_request_timeout: float = FIRST_REQUEST_TIMEOUT,
+    ) -> None:
+        self._handlers = handlers
+        self._name = name
+        self._limits = limits
+        self._handshake_timeout = handshake_timeout
+        self._first_request_timeout = first_request_timeout
+        self._listeners: list[asyncio.Server] = []
+        self._connections: dict[Http2Connection, Peer] = {}
+        self._unused: dict[Http2Connection, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    async def serve(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Start to accept on the bound socket `sock` (TCP or Unix); returns at once. May be called for several sockets."""
+        loop = asyncio.get_running_loop()
+        timeouts = {} if tls is None else {"ssl_handshake_timeout": self._handshake_timeout}
+        if tls is not None:
+            timeouts["ssl_shutdown_timeout"] = SHUTDOWN_TIMEOUT
+        create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+        self._listeners.append(await create(self._protocol, sock=sock, ssl=tls, backlog=BACKLOG, **timeouts))  # type: ignore[arg-type]
+
+    @property
+    def connections(self) -> int:
+        """Connections that are up."""
+        return len(self._connections)
+
+    @property
+    def calls(self) -> int:
+        """Calls whose handlers run."""
+        return len(self._tasks)
+
+    async def drain(self, timeout: float) -> None:
+        """Stop accepting, say GOAWAY, wait for open calls up to `timeout` seconds, then close."""
+        self._stop_listening()
+        for connection in list(self._connections):
+            connection.drain()
+        lost = [connection.lost for connection in self._connections]
+        if lost:
+            await asyncio.wait(lost, timeout=timeout)
+        await self.close()
+
+    async def close(self) -> None:
+        """Cancel every call and close every connection and listener."""
+        self._stop_listening()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        lost = [connection.lost for connection in self._connections]
+        for connection in list(self._connections):
+            connection.abort("the server closes")
+        if lost:
+            await asyncio.wait(lost)
+
+    def _stop_listening(self) -> None:
+        self._closing = True
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+
+    # -- connections ------------------------------------------------------------------------------------------------
+
+    def _protocol(self) -> Http2Connection:
+        return Http2Connection(
+            Role.SERVER,
+            hop="the client",
+            limits=self._limits,
+            on_request=self._on_request,
+            on_connected=self._on_connected,
+            on_lost=self._on_lost,
+        )
+
+    def _on_connected(self, connection: Http2Connection) -> None:
+        assert connection.transport is not None
+        peer = peer_of(connection.transport)
+        connection.hop = f"the client {peer.address}"
+        self._connections[connection] = peer
+        if self._closing:
+            connection.drain()
+        self._unused[connection] = asyncio.get_running_loop().call_later(
+            self._first_request_timeout, self._never_used, connection
+        )
+
+    def _on_lost(self, connection: Http2Connection) -> None:
+        self._connections.pop(connection, None)
+        timer = self._unused.pop(connection, None)
+        if timer is not None:
+            timer.cancel()
+        if connection.faulty:
+            log.warning("%s: cut %s: %s", self._name, connection.hop, clean(connection.reason))
+
+    def _never_used(self, connection: Http2Connection) -> None:
+        self._unused.pop(connection, None)
+        connection.drain()
+
+    # -- calls ------------------------------------------------------------------------------------------------------
+
+    def _on_request(self, stream: Http2Stream, end_stream: bool) -> None:
+        timer = self._unused.pop(stream.connection, None)
+        if timer is not None:
+            timer.cancel()
+        task = asyncio.get_running_loop().create_task(self._run(stream))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, stream: Http2Stream) -> None:
+        call = Call(stream, "", {}, self._connections.get(stream.connection, Peer()))
+        task = asyncio.current_task()
+        assert task is not None
+
+        def over() -> None:
+            if not call.detached:
+                task.cancel()
+
+        stream.on_over = over
+        if stream.broken is not None:
+            return
+        try:
+            async with asyncio.timeout(None) as timeout:
+                handler = self._accept(call)
+                timeout.reschedule(call.deadline)
+                await handler(call)
+            status, message = GrpcStatus.OK, ""
+        except OpenShellError as error:
+            status, message = status_of_error(error)
+        except StreamClosed:
+            return  # the handler aborted its own call
+        except asyncio.CancelledError:
+            if stream.broken is None:
+                stream.reset(ErrorCode.CANCEL)
+                raise
+            return  # the peer is gone: that is the ordinary end of a cancelled call
+        except Exception as error:
+            if isinstance(error, TimeoutError) and timeout.expired():
+                status, message = GrpcStatus.DEADLINE_EXCEEDED, "the call's deadline passed"
+            else:
+                log.exception("%s: %s failed", self._name, call.path)
+                status, message = GrpcStatus.INTERNAL, "internal error"
+        try:
+            await call.finish(status, message)
+        except (StreamBroken, StreamClosed):
+            return  # the peer went away before it could be told
+
+    def _accept(self, call: Call) -> Handler:
+        """Read the request's headers into `call`; raise what the call is refused with."""
+        fields: dict[bytes, bytes] = dict(call.stream.headers)
+        call.path = fields.get(b":path", b"").decode("ascii", "replace")
+        call.metadata = decode_metadata(call.stream.headers)
+        if not is_grpc(fields):
+            return _unsupported
+        if b"grpc-timeout" in fields:
+            call.deadline = asyncio.get_running_loop().time() + decode_timeout(fields[b"grpc-timeout"])
+        if fields.get(b"grpc-encoding", b"identity") != b"identity":
+            return _compressed
+        return self._handlers.get(call.path, _unknown)
+
+
+def is_grpc(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether a request is one of gRPC: POST, and a content type of `application/grpc` with or without a suffix."""
+    kind = fields.get(b"content-type", b"")
+    return fields.get(b":method") == b"POST" and (kind == b"application/grpc" or kind[:17] in _SUFFIXED)
+
+
+_SUFFIXED = (b"application/grpc+", b"application/grpc;")
+
+
+async def _unsupported(call: Call) -> None:
+    """Not gRPC: HTTP's own answer, 415 (PROTOCOL-HTTP2.md, "Requests")."""
+    headers: list[Header] = [(b":status", b"415")]
+    call.stream.send_headers(headers, end_stream=True)
+    call.stream.reset(ErrorCode.NO_ERROR)
+    raise StreamClosed
+
+
+async def _compressed(call: Call) -> None:
+    await call.finish(
+        GrpcStatus.UNIMPLEMENTED, "compressed messages are not taken", [("accept-encoding", "identity")]
+    )
+
+
+async def _unknown(call: Call) -> None:
+    await call.finish(GrpcStatus.UNIMPLEMENTED, f"unknown call {clean(call.path, 200)}")
+
+
+def peer_of(transport: asyncio.BaseTransport) -> Peer:
+    """What the transport knows about the other end: its TLS certificate, its uid on a Unix socket, its address."""
+    tls = transport.get_extra_info("ssl_object")
+    sock = transport.get_extra_info("socket")
+    name = transport.get_extra_info("peername")
+    if sock is not None and sock.family == socket.AF_UNIX:
+        return Peer(None, _uid_of(sock), "unix")
+    address = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
+    return Peer(tls.getpeercert(binary_form=True) if tls is not None else None, None, address)
+
+
+def _uid_of(sock: socket.socket) -> int | None:
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return None
+    return int(_UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, option, _UCRED.size))[1])
