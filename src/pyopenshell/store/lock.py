@@ -5,7 +5,14 @@ The kernel lets go of the lock when the process dies, however it dies. The pid i
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
+
+from pyopenshell.errors import Code, OpenShellError
+
+LOCK_FILE = "lock"
+_PID_MAX = 20  # digits that are read back: pid_max has 7 (proc(5)), and the file may be anything
 
 
 class StateLock:
@@ -20,8 +27,48 @@ class StateLock:
 
         Raises CONFLICT that names the pid that holds it, PRECONDITION where the directory cannot be made or written.
         """
-        raise NotImplementedError
+        path = directory / LOCK_FILE
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise _unusable(directory, error) from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _holder(descriptor)
+            os.close(descriptor)
+            raise OpenShellError(
+                Code.CONFLICT,
+                f"another gateway ({holder}) holds the state directory {directory}",
+                hint="use that one, stop it, or give this one another --state directory",
+            ) from None
+        except OSError as error:  # flock(2): a file system without locks
+            os.close(descriptor)
+            raise _unusable(directory, error) from None
+        # A full disk takes no pid; the lock holds all the same.
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError:
+            pass
+        return cls(descriptor)
 
     def release(self) -> None:
-        """Let go. Idempotent."""
-        raise NotImplementedError
+        """Let go. Idempotent. The file stays: unlinking it would let two gateways lock two files of one name."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _holder(descriptor: int) -> str:
+    text = os.pread(descriptor, _PID_MAX, 0).strip()
+    return f"pid {int(text)}" if text.isdigit() else "its pid is not written"
+
+
+def _unusable(directory: Path, error: OSError) -> OpenShellError:
+    return OpenShellError(
+        Code.PRECONDITION,
+        f"the state directory {directory} cannot be used: {os.strerror(error.errno or 0)}",
+        hint="check its owner and mode, or give another --state directory",
+    )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from pyopenshell.store.api_tokens import ApiTokens
 from pyopenshell.store.database import Database
 from pyopenshell.store.id_bases import IdBases
+from pyopenshell.store.meta import check_version, meta
 from pyopenshell.store.sandboxes import Sandboxes
+from pyopenshell.store.schema import metadata
 from pyopenshell.store.ssh_sessions import SshSessions
 
 
@@ -26,7 +30,19 @@ class Store:
         Raises PRECONDITION for a database of a newer version (naming both), a damaged or read-only one; EXHAUSTED for a
         full disk.
         """
-        raise NotImplementedError
+        database = Database(url)
+
+        def work(connection: Connection) -> None:
+            meta.create(connection, checkfirst=True)
+            check_version(connection)  # before anything else: a newer database is left as it is
+            metadata.create_all(connection)
+
+        try:
+            await database.run(work)
+        except BaseException:
+            await database.close()
+            raise
+        return cls(database)
 
     async def close(self) -> None:
         """Finish what was handed in and close. Idempotent."""
