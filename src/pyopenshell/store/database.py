@@ -95,6 +95,12 @@ def _engine(url: str) -> Engine:
             f"the driver of this database is not installed: {error.name}",
             hint="install it beside pyopenshell",
         ) from None
+    except SQLAlchemyError:
+        raise OpenShellError(
+            Code.PRECONDITION,
+            f"there is no database driver {parsed.drivername[:80]!r}",
+            hint="use sqlite:////path/file.db or postgresql://…",
+        ) from None
     if parsed.get_backend_name() == "sqlite":
         _prepare_sqlite(engine, Path(parsed.database or ""))
     return engine

@@ -13,8 +13,8 @@ def parse_selector(text: str) -> dict[str, str]:
     if len(text) > SELECTOR_MAX:
         raise OpenShellError(Code.INVALID, f"the label selector is over the limit of {SELECTOR_MAX} characters")
     pairs: dict[str, str] = {}
-    for part in text.split(",") if text.strip() else ():
-        name, equals, value = part.strip().partition("=")
+    for part in text.split(",") if text.strip(" ") else ():
+        name, equals, value = part.strip(" ").partition("=")
         if not equals:
             raise OpenShellError(
                 Code.INVALID,

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateTable
+
+from pyopenshell.store import store as _all_tables  # noqa: F401
+from pyopenshell.store.schema import metadata
+
+
+def test_these_are_the_tables() -> None:
+    assert sorted(metadata.tables) == ["api_tokens", "id_bases", "meta", "sandboxes", "ssh_sessions"]
+
+
+def test_each_table_can_be_said_in_both_dialects() -> None:
+    for table in metadata.sorted_tables:
+        for dialect in (sqlite.dialect(), postgresql.dialect()):
+            assert table.name in str(CreateTable(table).compile(dialect=dialect))
