@@ -21,7 +21,6 @@ PER_SANDBOX = 20  # wire contract, default for one sandbox
 GRANTED_PER_SANDBOX = 1000  # wire contract, ceiling of granted tokens in one sandbox
 COMMANDS_PER_SANDBOX = 1000  # same ceiling for exec and files: a supervisor's streams on one HTTP/2 connection
 
-OPENING_WINDOW = 64 * 1024  # bytes a caller may send before it is admitted: RFC 9113 section 6.9.2's 65,535, rounded
 ADMITTED_WINDOW = 1024 * 1024  # bytes in flight for an admitted relay and direction: 100 MB/s at 10 ms
 RELAY_BUDGET = 256 * 1024 * 1024  # bytes that all windows together may hold; half of a small cloud machine
 
@@ -58,11 +57,6 @@ def places_for(limits: ConnectionLimits, sandbox_id: str, sandbox: str, token: s
         Place(f"token {token}", limits.per_token, "this session's token"),
         Place(f"sandbox {sandbox_id}", limits.per_sandbox, f"sandbox '{sandbox}'"),
     )
-
-
-def grant(limits: ConnectionLimits, wanted: int) -> int:
-    """How many connections a token that asks for `wanted` is given: 0 (a plain token) stays 0."""
-    return min(max(wanted, 0), limits.granted_per_sandbox)
 
 
 class Counters:
@@ -116,12 +110,12 @@ class WindowBudget:
         """Bytes granted now."""
         return len(self._held) * 2 * ADMITTED_WINDOW
 
-    def admit(self, channel_id: str) -> int:
-        """The window, in bytes, for each direction of a relay that was admitted now."""
+    def admit(self, channel_id: str) -> bool:
+        """Whether both directions of a relay that was admitted now may have ADMITTED_WINDOW; charged when so."""
         if self.held + 2 * ADMITTED_WINDOW > self.total:
-            return OPENING_WINDOW
+            return False
         self._held.add(channel_id)
-        return ADMITTED_WINDOW
+        return True
 
     def release(self, channel_id: str) -> None:
         """The relay has ended; one that was never admitted, or over the budget, is no error."""

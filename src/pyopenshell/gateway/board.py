@@ -1,0 +1,225 @@
+"""The switchboard at work: it gives the rules the time, does what they say, and lets calls wait for each other.
+
+A caller (`forward.py`, `exec.py`) opens a `Line` and waits for its far end; a supervisor's RelayStream (`supervisors.py`)
+claims the line and lends its call until the line is over. Control messages go to a session's `Control`, whose one writer
+sends them in order. The books of `relay/` change only between awaits; there is one timer, for the earliest deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from pyopenshell.gateway.control import Control
+from pyopenshell.relay.limits import WindowBudget
+from pyopenshell.relay.outcomes import VERDICTS, Cause, error_for
+from pyopenshell.relay.relays import Act, Closed, Dialled, EndSession, GraceOver, Relay, Request, SendClose, SendOpen
+from pyopenshell.relay.sessions import Session
+from pyopenshell.relay.switchboard import Switchboard
+from pyopenshell.streams.grpc_server import Call
+from pyopenshell.streams.splice import Tally
+from pyopenshell.wire import convert
+from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
+
+
+@dataclass(slots=True)
+class Far:
+    """What a supervisor lent: its RelayStream call, and the features that it announced."""
+
+    call: Call
+    features: frozenset[int]
+
+
+@dataclass(slots=True)
+class Line:
+    """One relay as its callers see it. `claimed` gives the far end or raises what the near side is to be answered."""
+
+    relay: Relay
+    claimed: asyncio.Future[Far]
+    over: asyncio.Future[Closed]
+    tally: Tally = field(default_factory=Tally)
+    features: frozenset[int] = frozenset()
+
+    @property
+    def channel_id(self) -> str:
+        """The relay's name."""
+        return self.relay.channel_id
+
+    @property
+    def sandbox(self) -> str:
+        """The sandbox's name."""
+        return self.relay.request.sandbox
+
+
+class Board:
+    """All live relays and sessions. `on_grace_over(sandbox_id)` is called when a supervisor stayed away for the grace.
+
+    `on_closed(line, closed)` is called once for every relay that was opened, with how it ended.
+    """
+
+    def __init__(self, switchboard: Switchboard, budget: WindowBudget) -> None:
+        self.switchboard = switchboard
+        self._budget = budget
+        self._loop = asyncio.get_running_loop()
+        self._lines: dict[str, Line] = {}
+        self._controls: dict[str, Control] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self.on_grace_over: Callable[[str], None] | None = None
+        self.on_closed: Callable[[Line, Closed], None] | None = None
+
+    def now(self) -> float:
+        """The time, on the clock that all of this runs by."""
+        return self._loop.time()
+
+    # --- supervisors ----------------------------------------------------------------------------------------------
+
+    def connect(self, session: Session) -> Control:
+        """A supervisor said hello; what its stream is to be told. Raises CONFLICT (a newer one is here)."""
+        acts = self.switchboard.connect(session, self.now())
+        control = self._controls[session.session_id] = Control()
+        # SessionAccepted is the first word on the stream, before any open that waited for this session.
+        accepted = pb.SessionAccepted(session_id=session.session_id)
+        accepted.heartbeat_interval.FromTimedelta(timedelta(seconds=self.switchboard.sessions.interval))
+        control.put(pb.GatewayMessage(session_accepted=accepted))
+        self._do(acts)
+        return control
+
+    def heard(self, session: Session) -> None:
+        """Anything arrived on the control stream."""
+        self.switchboard.sessions.heard(session, self.now())
+
+    def disconnect(self, session: Session) -> None:
+        """The control stream ended."""
+        self._controls.pop(session.session_id, None)
+        self.switchboard.disconnect(session, self.now())
+        self._do([])
+
+    def expect(self, sandbox_id: str) -> None:
+        """A supervisor of this sandbox is on its way: opens wait for it."""
+        self.switchboard.sessions.expect(sandbox_id, self.now())
+        self._do([])
+
+    def result(self, session: Session, message: pb.RelayOpenResult) -> None:
+        """RelayOpenResult of a supervisor."""
+        self._do(
+            self.switchboard.result(
+                session,
+                message.channel_id,
+                success=message.success,
+                error=message.error,
+                features=tuple(message.features),
+            )
+        )
+
+    def supervisor_closes(self, session: Session, message: pb.RelayClose) -> None:
+        """RelayClose of a supervisor."""
+        self._do(self.switchboard.supervisor_closes(session, message.channel_id, message.reason))
+
+    def claim(self, channel_id: str, sandbox_id: str, call: Call, features: Sequence[int]) -> Line:
+        """A RelayStream takes the relay: the line, whose `over` tells when the call is free. NOT_FOUND, FORBIDDEN."""
+        self.switchboard.claim(channel_id, sandbox_id)
+        line = self._lines[channel_id]
+        line.claimed.set_result(Far(call, frozenset(features) or line.features))
+        self._schedule()
+        return line
+
+    # --- callers --------------------------------------------------------------------------------------------------
+
+    def open(self, request: Request) -> Line:
+        """Ask for a relay. Raises EXHAUSTED, UNAVAILABLE. Whoever opened it must `finish` it."""
+        relay, acts = self.switchboard.open(request, self.now())
+        line = Line(relay, self._loop.create_future(), self._loop.create_future())
+        self._lines[relay.channel_id] = line
+        self._do(acts)
+        return line
+
+    def admit(self, line: Line) -> bool:
+        """Whether both directions of this relay may have the large window, by the relay budget."""
+        return self._budget.admit(line.channel_id)
+
+    def finish(self, line: Line, cause: Cause, reason: str = "") -> None:
+        """The line ended by itself; of one that is over already: nothing."""
+        self._do(self.switchboard.drop(line.channel_id, cause, reason))
+
+    # --- ends from outside ----------------------------------------------------------------------------------------
+
+    def cut(self, tie: str, cause: Cause) -> None:
+        """End every relay that hangs on `tie`."""
+        self._do(self.switchboard.cut(tie, cause))
+
+    def forget(self, sandbox_id: str, detail: str) -> None:
+        """The sandbox runs no longer: end its relays and its session."""
+        self._do(self.switchboard.forget(sandbox_id, detail))
+
+    def lines(self, sandbox_id: str = "") -> list[Line]:
+        """Lines that live now, of one sandbox or of all."""
+        return [self._lines[relay.channel_id] for relay in self.switchboard.relays(sandbox_id)]
+
+    def close(self) -> None:
+        """The gateway stops: end every relay and every session."""
+        for line in self.lines():
+            self._do(self.switchboard.drop(line.channel_id, Cause.GATEWAY_STOPS))
+        for control in self._controls.values():
+            control.end("the gateway is stopping")
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- acts -----------------------------------------------------------------------------------------------------
+
+    def _do(self, acts: Sequence[Act]) -> None:
+        for act in acts:
+            match act:
+                case SendOpen(session, relay):
+                    message = pb.RelayOpen(channel_id=relay.channel_id)
+                    convert.put_target(message, relay.request.target)
+                    self._say(session, pb.GatewayMessage(relay_open=message))
+                case SendClose(session, channel_id, reason):
+                    close = pb.RelayClose(channel_id=channel_id, reason=reason)
+                    self._say(session, pb.GatewayMessage(relay_close=close))
+                case Dialled(relay, features):
+                    self._lines[relay.channel_id].features = frozenset(features)
+                case Closed():
+                    self._closed(act)
+                case EndSession(session, reason):
+                    control = self._controls.pop(session.session_id, None)
+                    if control is not None:
+                        control.end(reason)
+                case GraceOver(sandbox_id):
+                    if self.on_grace_over is not None:
+                        self.on_grace_over(sandbox_id)
+        self._schedule()
+
+    def _say(self, session: Session, message: pb.GatewayMessage) -> None:
+        control = self._controls.get(session.session_id)
+        if control is not None:
+            control.put(message)
+
+    def _closed(self, closed: Closed) -> None:
+        line = self._lines.pop(closed.relay.channel_id)
+        self._budget.release(line.channel_id)
+        if not line.claimed.done():
+            if VERDICTS[closed.cause].code is None:
+                line.claimed.cancel()
+            else:
+                line.claimed.set_exception(error_for(closed.cause, line.sandbox, closed.detail))
+                line.claimed.exception()  # looked at: whoever opened it may be gone
+        line.over.set_result(closed)
+        if self.on_closed is not None:
+            self.on_closed(line, closed)
+
+    def _schedule(self) -> None:
+        at = self.switchboard.next_deadline()
+        if self._timer is not None:
+            if at == self._timer.when():
+                return
+            self._timer.cancel()
+            self._timer = None
+        if at is not None:
+            self._timer = self._loop.call_at(at, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._do(self.switchboard.expire(self.now()))

@@ -1,0 +1,102 @@
+"""The door of each RPC: who calls, and may they? Both are settled before a byte of the request is read.
+
+A service says what it has as `Rpc`s: an action (which is also the RPC's name), its kind, and a function. One `Doorkeeper`
+for each listening door makes handlers of them. A sandbox's own question (may this principal touch *that* sandbox?) is asked
+again by the function, with `Caller.may`, once it knows the sandbox.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+
+from pyopenshell.audit import ocsf
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.gateway.auth import Authenticator, Door
+from pyopenshell.gateway.authorize import Action, authorize
+from pyopenshell.gateway.trail import Trail
+from pyopenshell.model import Principal
+from pyopenshell.streams.grpc_server import Call, Handler, server_stream, unary
+
+OPENSHELL = "openshell.v1.OpenShell"
+EXTENSION = "pyopenshell.v1.Extension"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, and the call itself."""
+
+    principal: Principal
+    call: Call
+
+    @property
+    def address(self) -> str:
+        """Where from, as text for the audit."""
+        return self.call.peer.address
+
+    def may(self, action: Action, sandbox_id: str = "") -> None:
+        """Raise FORBIDDEN unless the caller may do `action` on this sandbox."""
+        authorize(self.principal, action, sandbox_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc:
+    """One RPC of a service: exactly one of the three functions is set."""
+
+    action: Action
+    request: type[Message] | None = None
+    one: Callable[[Any, Caller], Awaitable[Message]] | None = None
+    many: Callable[[Any, Caller], AsyncIterator[Message]] | None = None
+    raw: Callable[[Caller], Awaitable[None]] | None = None
+    service: str = OPENSHELL
+
+    @property
+    def path(self) -> str:
+        """The gRPC path."""
+        return f"/{self.service}/{self.action.value}"
+
+
+class Doorkeeper:
+    """Makes handlers that let in whom `authenticator` knows at `door`."""
+
+    def __init__(
+        self, door: Door, authenticator: Authenticator, trail: Trail, *, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._door = door
+        self._authenticator = authenticator
+        self._trail = trail
+        self._wall = wall
+
+    def handlers(self, rpcs: Iterable[Rpc]) -> dict[str, Handler]:
+        """Path and handler of each RPC."""
+        return {rpc.path: self._handler(rpc) for rpc in rpcs}
+
+    def _handler(self, rpc: Rpc) -> Handler:
+        async def handle(call: Call) -> None:
+            caller = await self._let_in(call, rpc.action)
+            if rpc.raw is not None:
+                await rpc.raw(caller)
+            elif rpc.one is not None and rpc.request is not None:
+                one = rpc.one
+                await unary(rpc.request, lambda request, _: one(request, caller))(call)
+            elif rpc.many is not None and rpc.request is not None:
+                many = rpc.many
+                await server_stream(rpc.request, lambda request, _: many(request, caller))(call)
+
+        return handle
+
+    async def _let_in(self, call: Call, action: Action) -> Caller:
+        try:
+            principal = await self._authenticator.authenticate(
+                self._door, call.metadata, self._wall(), cert_der=call.peer.tls_cert_der, uid=call.peer.unix_uid
+            )
+            authorize(principal, action)
+        except OpenShellError as error:
+            if error.code in (Code.UNAUTHENTICATED, Code.FORBIDDEN):
+                self._trail.note(ocsf.caller_refused, action.value, error.code, error.message, call.peer.address)
+            raise
+        return Caller(principal, call)
