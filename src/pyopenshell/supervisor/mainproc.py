@@ -4,8 +4,8 @@
     FAILED        it could not be started
     RUNNING ─── EXITED ── ReportMainProcessExit ── its log lines pushed ── FinalizeMainProcessExit
 
-The label under which init knows it holds its instance id, so a supervisor that adopts the sandbox finds it again and speaks of
-the same instance. The end of a supervisor is not the end of the main process: nothing here ever signals it.
+The label under which init knows it holds its instance id, so a supervisor that adopts the sandbox finds it again and
+speaks of the same instance. The end of a supervisor is not the end of the main process: nothing here ever signals it.
 """
 
 from __future__ import annotations
