@@ -2,13 +2,17 @@
 
 Start with `connection.py`, the one class that owners use: `streams/http2.py` wraps it for asyncio.
 
-    codes.py          the numbers of the RFC             limits.py         every bound on a peer, with its reason
-    events.py         what an owner is told              faults.py         whose fault it is
-    grpc_messages.py  the 5-byte prefixes of gRPC
+The way in:   frame_reader.py (bytes to frames) -> receiver.py (a method a frame type) -> data_in.py (the hot path),
+              messages_in.py (header sections) with header_codec.py (HPACK) and header_rules.py (what is malformed).
+The way out:  sender.py (may we?) -> outbox.py (in which order) -> frame_writer.py (frames to bytes).
+The books:    stream_states.py (the state table: read this one), stream.py, streams.py, settings.py, closing.py (GOAWAY),
+              limits.py (every bound on a peer, with its reason) and allowance.py (its counters).
+The words:    codes.py (numbers of the RFC), events.py (what an owner is told), faults.py (whose fault it is).
+Beside:       grpc_messages.py, the 5-byte prefixes of gRPC.
 """
 
 from pyopenshell.http2.codes import ErrorCode, Role
-from pyopenshell.http2.connection import Buffer, Connection
+from pyopenshell.http2.connection import Connection
 from pyopenshell.http2.events import (
     ConnectionTerminated,
     DataReceived,
@@ -32,6 +36,7 @@ from pyopenshell.http2.grpc_messages import (
     encode_prefix,
 )
 from pyopenshell.http2.limits import Limits, Rate
+from pyopenshell.http2.outbox import Buffer
 
 __all__ = [
     "Buffer",

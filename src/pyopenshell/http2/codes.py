@@ -35,7 +35,7 @@ class ErrorCode(IntEnum):
     HTTP_1_1_REQUIRED = 0xD
 
     @classmethod
-    def _missing_(cls, value: object) -> ErrorCode:
+    def _missing_(cls, _value: object) -> ErrorCode:
         return cls.INTERNAL_ERROR
 
 

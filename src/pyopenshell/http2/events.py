@@ -62,7 +62,7 @@ class SendWindowOpened:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What `send_data` queued on this stream is now in frames (counted in the peer's window): `unsent` fell to the low water."""
+    """Bytes queued on this stream are now in frames, counted in the peer's window: `unsent` fell to the low water."""
 
     stream_id: int
 
