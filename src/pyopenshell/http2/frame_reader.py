@@ -154,7 +154,8 @@ class FrameReader:
         low, high, zero = self._rules[kind]
         if zero is not None and zero != (stream_id == 0):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"frame of kind {kind} on stream {stream_id}")
-        if length < low or (length > high and low == high) or (kind == codes.SETTINGS and length % 6):
+        wrong = length < low or (kind == codes.SETTINGS and length % 6)
+        if wrong or (length > high and (low == high or kind == codes.HEADERS)):
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"frame of kind {kind} with {length} bytes")
         if length > high:
             reason = f"frame of kind {kind} with {length} bytes, limit {high}"

@@ -82,6 +82,6 @@ def _bad_fields(headers: list[Header], known: frozenset[bytes], pseudo: dict[byt
                 return f"connection-specific field {name.decode()}"
             if name == b"te" and value.lower() != b"trailers":
                 return "te other than trailers"
-        if b"\n" in value or b"\r" in value or b"\0" in value or value[:1] in b" \t" != value[-1:] in b" \t":
-            return f"value of {name.decode()}"
+        if b"\n" in value or b"\r" in value or b"\0" in value or value.strip(b" \t") != value:
+            return f"value of {name.decode()} (line break, NUL, or white space at an end)"
     return ""

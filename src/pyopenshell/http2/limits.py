@@ -26,20 +26,22 @@ class Limits:
     Raises ValueError when a size cannot be announced.
     """
 
-    #: Largest frame that we take. 1 MiB: a relayed chunk of 256 KiB is one frame; a partial frame is never buffered.
-    max_frame: int = 2**20
-    #: Window of a new stream until `Connection.set_window`. The protocol's own default, so that it holds from the first
-    #: byte and needs no acknowledgement. Smaller cannot be promised before the peer has read our SETTINGS.
-    initial_window: int = DEFAULT_WINDOW
+    #: Largest frame that we take. A DATA frame of ours is at most a `turn`, and beyond 64 KiB larger ones gain nothing
+    #: (bench/engine.py). Not more than a new stream's window, so that every frame we announce can be sent.
+    max_frame: int = 2**16
+    #: Window of a new stream until `Connection.set_window`: what an opener that nobody has admitted may make us hold.
+    #: Not below the protocol's default, because a smaller one cannot be promised before the peer has read our SETTINGS.
+    initial_window: int = 2**16
     #: Streams that the peer may have open at once. grpc-go and Envoy announce 100 to 2^31-1; a relay of 1,000 forwards
     #: for one sandbox (the gateway's ceiling) rides on one connection of its supervisor, and needs a control stream too.
     max_concurrent_streams: int = 1_100
-    #: Decoded header list as section 6.5.2 counts it (32 bytes a field). 64 KiB is the default of hpack and h2; gRPC
-    #: servers stop between 8 KiB and 16 KiB, our own metadata (a JWT) stays below 4 KiB.
-    max_header_list: int = 2**16
-    #: Encoded header block over all its CONTINUATION frames. Compression never makes a block longer than its list.
-    max_header_block: int = 2**16
-    #: CONTINUATION frames of one block. A block of 64 KiB in frames of the smallest allowed maximum (16 KiB) needs 4;
+    #: Decoded header list as section 6.5.2 counts it (32 bytes a field). gRPC core refuses metadata over 16 KiB; our own
+    #: (a JWT) stays below 4 KiB.
+    max_header_list: int = 2**14
+    #: Encoded header block, in one frame (over it: FRAME_SIZE_ERROR, section 4.2) and over all its CONTINUATION frames
+    #: (over it: ENHANCE_YOUR_CALM). Compression need not make a block longer than its list.
+    max_header_block: int = 2**14
+    #: CONTINUATION frames of one block. A block of 16 KiB fits in one frame, and a peer that splits it anyway needs few;
     #: CVE-2024-27316 and its kin sent millions.
     max_continuations: int = 16
     #: Dynamic table of HPACK in each direction: the protocol's default, whatever the peer offers (memory of ours).
