@@ -5,20 +5,23 @@
 - `splice`       the one splice of two streams; half-closes, aborts, counts.
 - `http2`        the asyncio shell of the engine in `pyopenshell.http2`: one connection, many `Http2Stream`s.
 - `calls`        gRPC messages on a stream; what the two sides of a call share.
-- `grpc_server`  `Call`, `unary`, `server_stream`.   `listener`  `GrpcServer`.   `grpc_client`  `Channel`, `ClientCall`.
-- `legs`         the ends of a relay: `DataLeg` (SDK, supervisor) and `RawLeg` (gateway).
+- `grpc_server`  `Call`, `unary`, `server_stream`.   `listener`  `GrpcServer`.   `grpc_client`  `Channel`.
+  `client_call`  `ClientCall`.
+- `data_leg`, `raw_leg`   the ends of a relay: `DataLeg` (SDK, supervisor) and `RawLeg` (gateway).
 - `exec`         exec frames over any stream.   `tls`  the TLS contexts of both sides.
 
 Import the names from here; the files' own docstrings say how each works.
 """
 
+from pyopenshell.streams.client_call import ClientCall
 from pyopenshell.streams.contract import Buffer, ByteStream, StreamBroken, StreamBusy, StreamClosed
+from pyopenshell.streams.data_leg import DataLeg
 from pyopenshell.streams.exec import ExecChannel
-from pyopenshell.streams.grpc_client import Channel, ClientCall, Endpoint
+from pyopenshell.streams.grpc_client import Channel, Endpoint
 from pyopenshell.streams.grpc_server import Call, Handler, Peer, server_stream, unary
-from pyopenshell.streams.legs import FEATURE_END, FEATURE_RESUME, FEATURES, DataLeg, RawLeg
 from pyopenshell.streams.listener import GrpcServer
 from pyopenshell.streams.memory import pair
+from pyopenshell.streams.raw_leg import FEATURE_END, FEATURE_RESUME, FEATURES, RawLeg
 from pyopenshell.streams.splice import Tally, splice
 from pyopenshell.streams.tls import client_context, server_context
 

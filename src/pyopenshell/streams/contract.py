@@ -9,6 +9,7 @@ write, at once). `tests/streams/contract_suite.py` holds every implementation to
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -86,6 +87,11 @@ class ByteStream(ABC):
 
         Raises StreamBroken where the peer's last word is that bytes were not delivered (HTTP/2: a status other than OK).
         """
+
+    def on_break(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called once if the world breaks the stream while nobody reads or writes it. Media that cannot
+        know do nothing, as here."""
+        del tell
 
     async def __aenter__(self) -> Self:
         return self

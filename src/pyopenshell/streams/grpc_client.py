@@ -1,80 +1,140 @@
-"""The client side of gRPC calls: one warm connection, many calls."""
+"""The client side of gRPC: `Channel` is one warm HTTP/2 connection to a gateway, many calls at once.
+
+A lost connection is not mended here: every open call raises, `closed` is true, and whoever owns the channel connects a
+new one, because only the owner knows what may be asked again.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from pyopenshell.streams.contract import Buffer
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.http2.codes import Role
+from pyopenshell.http2.events import Header
+from pyopenshell.http2.limits import Limits
+from pyopenshell.streams.client_call import ClientCall
+from pyopenshell.streams.contract import StreamBroken
+from pyopenshell.streams.http2 import LIMITS, Http2Connection
+from pyopenshell.streams.transports import error_words
+from pyopenshell.wire.metadata import MetadataItems, encode_metadata, encode_timeout
 
 M = TypeVar("M", bound=Message)
-MetadataItems = Iterable[tuple[str, str | bytes]]
+
+#: Seconds to connect and shake hands.
+CONNECT_TIMEOUT = 10.0
+#: close_notify of a TLS peer is waited for this many seconds.
+SHUTDOWN_TIMEOUT = 5.0
+#: Seconds that `close` waits for the connection to be gone, before it is cut.
+CLOSE_TIMEOUT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a gateway listens: `host` and `port`, or `unix` (a path). `server_name` overrides the TLS name."""
+    """Where a gateway listens: `host` and `port`, or `unix` (a path). `server_name` overrides the name TLS checks."""
 
     host: str = ""
     port: int = 0
     unix: str = ""
     server_name: str = ""
 
-
-class ClientCall:
-    """One RPC, client side."""
-
-    async def read(self) -> Buffer | None:
-        """The next response message; None when the call ended with OK. Another status raises RemoteError with its code."""
-        raise NotImplementedError
-
-    async def receive(self, kind: type[M]) -> M | None:
-        """As `read`, parsed."""
-        raise NotImplementedError
-
-    async def write(self, message: Buffer) -> None:
-        """Send one request message (its serialized bytes)."""
-        raise NotImplementedError
-
-    async def send(self, message: Message) -> None:
-        """As `write`, serialized here."""
-        raise NotImplementedError
-
-    async def end(self) -> None:
-        """No more requests: END_STREAM."""
-        raise NotImplementedError
-
-    def cancel(self, reason: str = "") -> None:
-        """RST_STREAM CANCEL; every pending act of ours raises StreamClosed. Idempotent."""
-        raise NotImplementedError
-
-    async def status(self) -> None:
-        """Wait for the end of the call, reading over what still comes; raise RemoteError where it is not OK."""
-        raise NotImplementedError
+    def __str__(self) -> str:
+        return self.unix or (f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}")
 
 
 class Channel:
-    """One HTTP/2 connection to a gateway. Lost: every open call raises, `closed` is set, and a new one must be connected."""
+    """One HTTP/2 connection to a gateway."""
+
+    def __init__(self, connection: Http2Connection, endpoint: Endpoint, name: str, scheme: bytes) -> None:
+        self._connection = connection
+        self._endpoint = endpoint
+        self._name = name
+        authority = "localhost" if endpoint.unix else str(endpoint)  # a Unix socket has no authority: as grpc does
+        self._prelude: list[Header] = [
+            (b":method", b"POST"),
+            (b":scheme", scheme),
+            (b":authority", authority.encode()),
+        ]
+
+    def __repr__(self) -> str:
+        return f"<Channel {self._endpoint} {self._connection!r}>"
 
     @classmethod
     async def connect(
-        cls, endpoint: Endpoint, tls: ssl.SSLContext | None = None, *, timeout: float = 10.0, name: str = "the gateway"
+        cls,
+        endpoint: Endpoint,
+        tls: ssl.SSLContext | None = None,
+        *,
+        timeout: float = CONNECT_TIMEOUT,
+        name: str = "the gateway",
+        limits: Limits = LIMITS,
     ) -> Channel:
-        """Connect and shake hands. Raises OpenShellError(UNAVAILABLE) that names the hop."""
-        raise NotImplementedError
+        """Connect and shake hands. Raises OpenShellError(UNAVAILABLE) that names the hop, UNAUTHENTICATED for a refused certificate."""
+        loop = asyncio.get_running_loop()
+
+        def protocol() -> Http2Connection:
+            return Http2Connection(Role.CLIENT, hop=name, limits=limits)
+
+        secure: dict[str, object] = {}
+        if tls is not None:
+            secure = {
+                "ssl": tls,
+                "server_hostname": endpoint.server_name or endpoint.host or "localhost",
+                "ssl_shutdown_timeout": SHUTDOWN_TIMEOUT,
+            }
+        try:
+            async with asyncio.timeout(timeout):
+                if endpoint.unix:
+                    transport, connection = await loop.create_unix_connection(protocol, endpoint.unix, **secure)  # type: ignore[arg-type]
+                else:
+                    transport, connection = await loop.create_connection(  # type: ignore[call-overload]
+                        protocol, endpoint.host, endpoint.port, **secure
+                    )
+        except TimeoutError:
+            raise OpenShellError(Code.UNAVAILABLE, f"{name} at {endpoint} did not answer in {timeout:g} s") from None
+        except ssl.SSLCertVerificationError as error:
+            raise OpenShellError(
+                Code.UNAUTHENTICATED,
+                f"{name} at {endpoint} shows a certificate that is not trusted: {error.verify_message}",
+                hint="register the gateway anew, or check its address",
+            ) from error
+        except OSError as error:
+            raise OpenShellError(
+                Code.UNAVAILABLE, f"cannot connect to {name} at {endpoint}: {error_words(error)}", hint="is it running?"
+            ) from error
+        session = transport.get_extra_info("ssl_object")
+        if session is not None and session.selected_alpn_protocol() != "h2":
+            transport.abort()
+            raise OpenShellError(Code.UNAVAILABLE, f"what listens at {endpoint} does not speak HTTP/2")
+        return cls(connection, endpoint, name, b"https" if tls is not None else b"http")
 
     @property
     def closed(self) -> bool:
-        """Whether the connection is gone (or draining: no new call can be opened)."""
-        raise NotImplementedError
+        """Whether no new call can be opened: the connection is gone, or draining."""
+        return not self._connection.usable
 
     async def wait_closed(self) -> str:
         """Wait until the connection is gone; the reason."""
-        raise NotImplementedError
+        return await asyncio.shield(self._connection.lost)
+
+    async def open(self, path: str, *, metadata: MetadataItems = (), timeout: float | None = None) -> ClientCall:
+        """Open a call with streams both ways; `timeout` in seconds is for all of it. Raises UNAVAILABLE, INVALID."""
+        headers = [
+            *self._prelude,
+            (b":path", path.encode()),
+            (b"te", b"trailers"),
+            (b"content-type", b"application/grpc"),
+            (b"user-agent", b"pyopenshell"),
+            *encode_metadata(metadata),
+        ]
+        if timeout is not None:
+            headers.append((b"grpc-timeout", encode_timeout(timeout)))
+        return ClientCall(await self._connection.open_stream(headers), self._name, timeout)
 
     async def unary(
         self,
@@ -86,9 +146,18 @@ class Channel:
         timeout: float | None = None,
     ) -> M:
         """One request, one response. Raises RemoteError; UNAVAILABLE (lost before any answer), BROKEN (afterwards), DEADLINE."""
-        raise NotImplementedError
+        call = await self.open(path, metadata=metadata, timeout=timeout)
+        try:
+            await self._ask(call, request)
+            response = await call.receive(response_type)
+            if response is None:
+                raise StreamBroken(f"{self._name} ended the call without an answer")
+            await call.status()
+            return response
+        finally:
+            call.cancel()
 
-    def stream(
+    async def stream(
         self,
         path: str,
         request: Message,
@@ -97,17 +166,33 @@ class Channel:
         metadata: MetadataItems = (),
         timeout: float | None = None,
     ) -> AsyncIterator[M]:
-        """One request, a stream of responses. Close the iterator to cancel."""
-        raise NotImplementedError
+        """One request, a stream of responses. Close the iterator to cancel. Raises as `unary`."""
+        call = await self.open(path, metadata=metadata, timeout=timeout)
+        try:
+            await self._ask(call, request)
+            while (response := await call.receive(response_type)) is not None:
+                yield response
+        finally:
+            call.cancel()
 
-    async def open(self, path: str, *, metadata: MetadataItems = (), timeout: float | None = None) -> ClientCall:
-        """Open a call with streams both ways."""
-        raise NotImplementedError
+    async def _ask(self, call: ClientCall, request: Message) -> None:
+        """Send the only request. A server may answer before it has read all of it: then the answer counts."""
+        try:
+            await call.send(request)
+            await call.end()
+        except StreamBroken:
+            if not call.stream.ended:
+                raise
 
     async def ping(self) -> float:
         """Round trip of one HTTP/2 PING, in seconds."""
-        raise NotImplementedError
+        return await self._connection.ping()
 
     async def close(self) -> None:
-        """GOAWAY and close; open calls raise StreamClosed."""
-        raise NotImplementedError
+        """Cut every open call (they raise StreamBroken), say GOAWAY and close."""
+        connection = self._connection
+        if not connection.lost.done():
+            connection.finish("we closed the connection")
+            await asyncio.wait([connection.lost], timeout=CLOSE_TIMEOUT)
+            connection.abort("we closed the connection")
+            await asyncio.shield(connection.lost)

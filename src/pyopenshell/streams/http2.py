@@ -9,10 +9,6 @@ is asked (PING), and is lost when it does not answer.
 from __future__ import annotations
 
 import asyncio
-import logging
-import socket
-import ssl
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -33,17 +29,12 @@ from pyopenshell.http2.events import (
 from pyopenshell.http2.faults import Draining, LocalError, TooManyStreams
 from pyopenshell.http2.limits import Limits
 from pyopenshell.streams.buffers import ReceiveBuffer
-from pyopenshell.streams.contract import Buffer, StreamBroken
-from pyopenshell.streams.http2_stream import COPY_BELOW, Http2Stream
-
-log = logging.getLogger(__name__)
+from pyopenshell.streams.contract import StreamBroken
+from pyopenshell.streams.http2_stream import Http2Stream
+from pyopenshell.streams.transports import WRITE_HIGH, error_words, tune, write_all, write_records
 
 #: Bytes taken from the engine for one write: two streams' turns.
 TAKE = 128 * 1024
-#: Above this the transport says stop. Bytes in a socket cannot be overtaken, so it is small (design, decision 1).
-WRITE_HIGH = 128 * 1024
-#: Unsent bytes that the kernel keeps for a TCP socket, TCP_NOTSENT_LOWAT of tcp(7).
-NOTSENT_LOWAT = 128 * 1024
 #: From connected until the peer's first SETTINGS, in seconds. sshd's LoginGraceTime is 120, nginx waits 60 for a header.
 PREFACE_TIMEOUT = 10.0
 #: Silence after which the peer is asked, and the time it has for the answer. grpc: keepalive_time no less than 10 s.
@@ -52,9 +43,6 @@ KEEPALIVE_TIMEOUT = 20.0
 _PING_KEEPALIVE = b"keepaliv"
 
 LIMITS = replace(Limits(), low_water=32 * 1024)  # half of WRITE_AHEAD: the writer is back before the queue is empty
-
-#: The transport's writelines joins its buffers up to 3.11 and passes them to sendmsg(2) from 3.12 on.
-_GATHERS = sys.version_info >= (3, 12)
 
 
 class Http2Connection(asyncio.BufferedProtocol):
@@ -84,7 +72,8 @@ class Http2Connection(asyncio.BufferedProtocol):
         self._flushing = False
         self._draining = False
         self._tls = False
-        self.faulty = False  # the peer broke the protocol, or timed out
+        self.faulty = False  # the peer broke the protocol, or said nothing in time
+        self._eof = False
         self._reason = ""
         self._slot_waiters: list[asyncio.Future[None]] = []
         self._pings: dict[bytes, asyncio.Future[None]] = {}
@@ -119,14 +108,16 @@ class Http2Connection(asyncio.BufferedProtocol):
             self.want_flush()
 
     def eof_received(self) -> bool:
+        self._eof = True
         self._dispatch(self.engine.receive_eof())
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
+        self._eof = True
         if self._timer is not None:
             self._timer.cancel()
-        self._terminated(_words(exc) if exc is not None else "")
+        self._terminated(error_words(exc) if exc is not None else "")
         self._dispatch(self.engine.receive_eof())
         if not self.lost.done():
             self.lost.set_result(self._reason or "closed")
@@ -153,16 +144,12 @@ class Http2Connection(asyncio.BufferedProtocol):
         engine, transport = self.engine, self.transport
         if transport is None or transport.is_closing():
             return
+        write = write_records if self._tls else write_all
         while not self._paused and engine.want_write:
             buffers = engine.take(TAKE)
             if not buffers:
                 break
-            if self._tls:
-                transport.writelines(_grouped(buffers))
-            elif _GATHERS:
-                transport.writelines(buffers)
-            else:
-                transport.write(b"".join(buffers))
+            write(transport, buffers)
         events = engine.events()
         if events:
             self._dispatch(events)
@@ -207,7 +194,7 @@ class Http2Connection(asyncio.BufferedProtocol):
             self._draining = True
             self._slot_free()
         elif isinstance(event, ConnectionTerminated):
-            self.faulty |= event.code is not ErrorCode.NO_ERROR
+            self.faulty |= event.code is not ErrorCode.NO_ERROR and not self._eof
             self._terminated(event.reason)
             self._close_transport()
 
@@ -302,6 +289,17 @@ class Http2Connection(asyncio.BufferedProtocol):
             self.want_flush()
             self._dispatch(self.engine.events())
 
+    def finish(self, reason: str) -> None:
+        """Break every open stream, say GOAWAY, and close once it is sent."""
+        streams = list(self._streams)
+        self._terminated(reason)
+        if not self.engine.terminated:
+            for stream_id in streams:
+                self.engine.reset(stream_id, ErrorCode.CANCEL)
+            self.engine.goaway()
+        self._dispatch(self.engine.events())
+        self._close_transport()
+
     def abort(self, reason: str) -> None:
         """Cut the connection at once."""
         self._terminated(reason)
@@ -368,42 +366,9 @@ class Http2Connection(asyncio.BufferedProtocol):
             self.abort(f"no answer for {self._loop.time() - self._heard:.0f} s")
 
 
-def tune(transport: asyncio.Transport) -> None:
-    """Socket options for bytes that must neither wait nor pile up: TCP_NODELAY and TCP_NOTSENT_LOWAT, tcp(7)."""
-    sock = transport.get_extra_info("socket")
-    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT)
-
-
-def _grouped(buffers: Sequence[Buffer]) -> list[Buffer]:
-    """For TLS, where each buffer becomes records of its own: small neighbours joined, large payloads left alone."""
-    grouped: list[Buffer] = []
-    small: list[Buffer] = []
-    for buffer in buffers:
-        if len(buffer) < COPY_BELOW:
-            small.append(buffer)
-            continue
-        if small:
-            grouped.append(b"".join(small))
-            small = []
-        grouped.append(buffer)
-    if small:
-        grouped.append(b"".join(small))
-    return grouped
-
-
 def _reset_error(event: StreamReset, hop: str) -> StreamBroken:
     if event.code is ErrorCode.REFUSED_STREAM:
         return StreamBroken(f"{hop} took no new call", code=Code.UNAVAILABLE, hint="try again")
     if event.remote:
         return StreamBroken(f"{hop} reset the stream ({event.code.name})")
     return StreamBroken(f"{hop} broke the protocol: {event.reason or event.code.name}")
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or error}"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

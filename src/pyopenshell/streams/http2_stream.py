@@ -16,6 +16,7 @@ from pyopenshell.http2.codes import ErrorCode
 from pyopenshell.http2.events import Header
 from pyopenshell.http2.faults import LocalError
 from pyopenshell.streams.contract import Buffer, StreamBroken, StreamBusy, StreamClosed
+from pyopenshell.streams.transports import wake
 
 if TYPE_CHECKING:
     from pyopenshell.streams.http2 import Http2Connection
@@ -51,7 +52,9 @@ class Http2Stream:
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "broken" if self._broken else "open"
-        return f"<Http2Stream {self.id} {state} chunks={len(self._chunks)} ended={self._ended} end_sent={self._end_sent}>"
+        return (
+            f"<Http2Stream {self.id} {state} chunks={len(self._chunks)} ended={self._ended} end_sent={self._end_sent}>"
+        )
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -105,7 +108,7 @@ class Http2Stream:
     def stop_reading(self) -> None:
         """Take the peer's direction as ended: `read` returns b"", what still comes is counted in `dropped` and thrown away."""
         self._ended = True
-        _wake(self._reader)
+        wake(self._reader)
 
     def admit(self, window: int = ADMITTED_WINDOW) -> None:
         """Set the receive window, in bytes."""
@@ -235,7 +238,7 @@ class Http2Stream:
             else:
                 self._chunks.append([bytearray(data), flow])
         if self._reader is not None:
-            _wake(self._reader)
+            wake(self._reader)
         return kept
 
     def headers_received(self, headers: list[Header], trailers: bool) -> None:
@@ -244,17 +247,17 @@ class Http2Stream:
             self.trailers = headers
         else:
             self.headers = headers
-            _wake(self._heading)
+            wake(self._heading)
 
     def end_received(self) -> None:
         """END_STREAM came."""
         self._ended = True
-        _wake(self._reader)
+        wake(self._reader)
         self.connection.forget_if_over(self)
 
     def drained(self) -> None:
         """What was written is in frames."""
-        _wake(self._writer)
+        wake(self._writer)
 
     def break_off(self, error: StreamBroken) -> None:
         """The world ended the stream early: reset, or the connection is gone."""
@@ -266,11 +269,6 @@ class Http2Stream:
             self.on_over()
 
     def _wake_all(self) -> None:
-        _wake(self._reader)
-        _wake(self._writer)
-        _wake(self._heading)
-
-
-def _wake(waiter: asyncio.Future[None] | None) -> None:
-    if waiter is not None and not waiter.done():
-        waiter.set_result(None)
+        wake(self._reader)
+        wake(self._writer)
+        wake(self._heading)

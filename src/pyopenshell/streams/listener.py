@@ -12,6 +12,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Mapping
+from typing import Any
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.http2.codes import ErrorCode, Role
@@ -64,11 +65,16 @@ class GrpcServer:
     async def serve(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Start to accept on the bound socket `sock` (TCP or Unix); returns at once. May be called for several sockets."""
         loop = asyncio.get_running_loop()
-        timeouts = {} if tls is None else {"ssl_handshake_timeout": self._handshake_timeout}
-        if tls is not None:
-            timeouts["ssl_shutdown_timeout"] = SHUTDOWN_TIMEOUT
-        create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-        self._listeners.append(await create(self._protocol, sock=sock, ssl=tls, backlog=BACKLOG, **timeouts))  # type: ignore[arg-type]
+        create: Any = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+        listening = create(
+            self._protocol,
+            sock=sock,
+            backlog=BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=self._handshake_timeout if tls is not None else None,
+            ssl_shutdown_timeout=SHUTDOWN_TIMEOUT if tls is not None else None,
+        )
+        self._listeners.append(await listening)
 
     @property
     def connections(self) -> int:
@@ -225,9 +231,7 @@ async def _unsupported(call: Call) -> None:
 
 
 async def _compressed(call: Call) -> None:
-    await call.finish(
-        GrpcStatus.UNIMPLEMENTED, "compressed messages are not taken", [("accept-encoding", "identity")]
-    )
+    await call.finish(GrpcStatus.UNIMPLEMENTED, "compressed messages are not taken")
 
 
 async def _unknown(call: Call) -> None:

@@ -1,8 +1,8 @@
 """Between `SandboxSpec` of the wire and the one of `model`.
 
-    source    template.image: `dir:/path` or `tar:/path`; empty is the host's own view
-    limits    template.resources {"limits": {"cpu": "1.5", "memory": "512Mi"}}, quantities as Kubernetes writes them
-    workdir, limits_best_effort   our own fields, 1000 and 1001
+source    template.image: `dir:/path` or `tar:/path`; empty is the host's own view
+limits    template.resources {"limits": {"cpu": "1.5", "memory": "512Mi"}}, quantities as Kubernetes writes them
+workdir, limits_best_effort   our own fields, 1000 and 1001
 """
 
 from __future__ import annotations

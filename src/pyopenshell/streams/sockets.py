@@ -1,0 +1,262 @@
+"""Streams over sockets: TCP, Unix, socket pairs.
+
+Reading stops when READ_AHEAD bytes wait, so that the kernel's own buffers push back. Writing waits above WRITE_HIGH.
+Abort: on TCP it is RST (SO_LINGER 0, socket(7)), which the peer reads as a break. A Unix socket has no RST: the peer's
+read fails with ECONNRESET only where it had sent bytes that we did not read (unix(7)), and ends like an end otherwise;
+its writes fail in both cases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import struct
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.streams.buffers import ReceiveBuffer
+from pyopenshell.streams.contract import Buffer, ByteStream, StreamBroken, StreamBusy, StreamClosed
+from pyopenshell.streams.transports import WRITE_HIGH, error_words, tune, wake, write_all
+
+#: Bytes that wait for the reader before we stop to read the socket.
+READ_AHEAD = 256 * 1024
+#: Seconds to connect to a socket of this machine, or near.
+CONNECT_TIMEOUT = 10.0
+#: Connections that wait to be accepted, listen(2).
+BACKLOG = 512
+
+_LINGER_0 = struct.pack("ii", 1, 0)
+
+
+class _Protocol(asyncio.BufferedProtocol):
+    """What the transport tells, kept for the stream's one reader and one writer."""
+
+    def __init__(self, on_connected: Callable[[SocketStream], None] | None = None) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.chunks: deque[memoryview] = deque()
+        self.waiting = 0
+        self.reading_paused = False
+        self.writing_paused = False
+        self.ended = False
+        self.broken: StreamBroken | None = None
+        self.lost = asyncio.get_running_loop().create_future()
+        self.reader: asyncio.Future[None] | None = None
+        self.writer: asyncio.Future[None] | None = None
+        self.on_break: Callable[[], None] | None = None
+        self.closed = False
+        self._buffer = ReceiveBuffer()
+        self._on_connected = on_connected
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        tune(transport)
+        transport.set_write_buffer_limits(high=WRITE_HIGH)
+        if self._on_connected is not None:
+            self._on_connected(SocketStream(self))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.chunks.append(self._buffer.filled(nbytes))
+        self._buffer.keep(nbytes)
+        self.waiting += nbytes
+        if self.waiting >= READ_AHEAD and self.transport is not None:
+            self.reading_paused = True
+            self.transport.pause_reading()
+        wake(self.reader)
+
+    def eof_received(self) -> bool:
+        self.ended = True
+        wake(self.reader)
+        return True  # half-close: writing goes on
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        if not self.closed:
+            self.broken = StreamBroken(error_words(exc) if exc is not None else "the connection was closed")
+            if self.on_break is not None:
+                self.on_break()
+        if not self.lost.done():
+            self.lost.set_result(None)
+        wake(self.reader)
+        wake(self.writer)
+
+    def pause_writing(self) -> None:
+        self.writing_paused = True
+
+    def resume_writing(self) -> None:
+        self.writing_paused = False
+        wake(self.writer)
+
+
+class SocketStream(ByteStream):
+    """A connected stream socket. Made by `adopt`, `connect_tcp`, `connect_unix`, `serve`."""
+
+    def __init__(self, protocol: _Protocol) -> None:
+        self._protocol = protocol
+        self._end_sent = False
+        self._seen_end = False
+
+    def __repr__(self) -> str:
+        state = "closed" if self._protocol.closed else "broken" if self._protocol.broken else "open"
+        return f"<SocketStream {state} unread={self._protocol.waiting} end_sent={self._end_sent}>"
+
+    @property
+    def peername(self) -> str:
+        """Address of the other end, "" where it has none."""
+        transport = self._protocol.transport
+        name = transport.get_extra_info("peername") if transport is not None else None
+        return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
+
+    async def read(self) -> Buffer:
+        protocol = self._protocol
+        if protocol.reader is not None:
+            raise StreamBusy("two tasks read one stream")
+        while not protocol.chunks:
+            if protocol.closed:
+                raise StreamClosed("the stream is closed")
+            if protocol.ended:
+                self._seen_end = True
+                return b""
+            if protocol.broken is not None:
+                raise protocol.broken
+            protocol.reader = asyncio.get_running_loop().create_future()
+            try:
+                await protocol.reader
+            finally:
+                protocol.reader = None
+        chunk = protocol.chunks.popleft()
+        protocol.waiting -= len(chunk)
+        if protocol.reading_paused and protocol.waiting < READ_AHEAD // 2 and protocol.transport is not None:
+            protocol.reading_paused = False
+            protocol.transport.resume_reading()
+        return chunk
+
+    async def write(self, *data: Buffer) -> None:
+        protocol = self._protocol
+        if protocol.writer is not None:
+            raise StreamBusy("two tasks write one stream")
+        write_all(self._open(), data)
+        if protocol.writing_paused:
+            protocol.writer = asyncio.get_running_loop().create_future()
+            try:
+                await protocol.writer
+            finally:
+                protocol.writer = None
+        if protocol.closed:
+            raise StreamClosed("the stream is closed")
+        if protocol.broken is not None:
+            raise protocol.broken
+
+    async def end(self) -> None:
+        if self._end_sent and not self._protocol.closed and self._protocol.broken is None:
+            return
+        if self._protocol.writer is not None:
+            raise StreamBusy("end while another task writes")
+        transport = self._open()
+        self._end_sent = True
+        try:
+            transport.write_eof()
+        except OSError as error:  # ENOTCONN: the peer reset it, and the event loop does not know yet
+            raise StreamBroken(error_words(error)) from error
+
+    def _open(self) -> asyncio.Transport:
+        protocol = self._protocol
+        if protocol.closed:
+            raise StreamClosed("the stream is closed")
+        if protocol.broken is not None:
+            raise protocol.broken
+        if self._end_sent:
+            raise StreamClosed("write after end")
+        assert protocol.transport is not None
+        return protocol.transport
+
+    def abort(self, reason: str = "") -> None:
+        protocol = self._protocol
+        if protocol.closed:
+            return
+        protocol.closed = True
+        protocol.chunks.clear()
+        transport = protocol.transport
+        if transport is not None:
+            sock = transport.get_extra_info("socket")
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
+            transport.abort()
+        wake(protocol.reader)
+        wake(protocol.writer)
+
+    async def close(self) -> None:
+        """As the contract; returns when the kernel has taken what was written."""
+        protocol = self._protocol
+        if protocol.closed:
+            return
+        if not (self._end_sent and self._seen_end and protocol.broken is None):
+            self.abort("closed before both directions had ended")
+            return
+        protocol.closed = True
+        if protocol.transport is not None:
+            protocol.transport.close()
+        await asyncio.shield(protocol.lost)
+
+    def on_break(self, tell: Callable[[], None]) -> None:
+        self._protocol.on_break = tell
+
+
+async def adopt(sock: socket.socket) -> SocketStream:
+    """A stream over `sock`, a connected stream socket; the socket is the stream's from here on."""
+    sock.setblocking(False)
+    _, protocol = await asyncio.get_running_loop().connect_accepted_socket(_Protocol, sock)
+    return SocketStream(protocol)
+
+
+async def connect_tcp(host: str, port: int, timeout: float = CONNECT_TIMEOUT) -> SocketStream:
+    """Connect to a TCP port. Raises UNAVAILABLE with the reason."""
+    loop = asyncio.get_running_loop()
+    return await _connected(loop.create_connection(_Protocol, host, port), f"{host} port {port}", timeout)
+
+
+async def connect_unix(path: str, timeout: float = CONNECT_TIMEOUT) -> SocketStream:
+    """Connect to a Unix socket. Raises UNAVAILABLE with the reason."""
+    return await _connected(asyncio.get_running_loop().create_unix_connection(_Protocol, path), path, timeout)
+
+
+async def _connected(
+    connecting: Awaitable[tuple[asyncio.Transport, _Protocol]], what: str, timeout: float
+) -> SocketStream:
+    try:
+        async with asyncio.timeout(timeout):
+            _, protocol = await connecting
+    except TimeoutError:
+        raise OpenShellError(Code.UNAVAILABLE, f"{what} did not answer in {timeout:g} s") from None
+    except OSError as error:
+        raise OpenShellError(Code.UNAVAILABLE, f"cannot connect to {what}: {error_words(error)}") from error
+    return SocketStream(protocol)
+
+
+async def serve(sock: socket.socket, on_stream: Callable[[SocketStream], None]) -> asyncio.Server:
+    """Accept on the bound socket `sock`; `on_stream` is told of each connection. Close the returned server to stop."""
+    loop = asyncio.get_running_loop()
+    create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+    return await create(lambda: _Protocol(on_stream), sock=sock, backlog=BACKLOG)
+
+
+def listen_tcp(host: str, port: int) -> socket.socket:
+    """A bound, not yet listening TCP socket on an IP literal; port 0 is any. Raises CONFLICT for a port in use, else PRECONDITION."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        code = Code.CONFLICT if error.errno == errno.EADDRINUSE else Code.PRECONDITION
+        raise OpenShellError(
+            code, f"cannot listen on {host} port {port}: {error_words(error)}", hint="choose another port"
+        ) from error
+    sock.setblocking(False)
+    return sock

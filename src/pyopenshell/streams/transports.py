@@ -1,0 +1,71 @@
+"""What every stream on an asyncio transport needs: socket options, gathered writes, words for errors."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import sys
+from collections.abc import Sequence
+
+from pyopenshell.streams.contract import Buffer
+
+#: Above this the transport says stop. Bytes in a socket cannot be overtaken, so it is small (design, decision 1).
+WRITE_HIGH = 128 * 1024
+#: Unsent bytes that the kernel keeps for a TCP socket, TCP_NOTSENT_LOWAT of tcp(7).
+NOTSENT_LOWAT = 128 * 1024
+#: Below this, a copy costs less than a system call or a TLS record of its own (one record holds 16 KiB, RFC 8446 5.1).
+JOIN_BELOW = 16 * 1024
+
+#: writelines of a socket transport joins up to 3.11, and passes its buffers to sendmsg(2) from 3.12 on.
+_GATHERS = sys.version_info >= (3, 12)
+
+
+def tune(transport: asyncio.Transport) -> None:
+    """Socket options for bytes that must neither wait nor pile up: TCP_NODELAY and TCP_NOTSENT_LOWAT, tcp(7)."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT)
+
+
+def write_all(transport: asyncio.Transport, buffers: Sequence[Buffer]) -> None:
+    """Hand `buffers` to a plain socket's transport in order, as one write where that needs no large copy."""
+    if len(buffers) == 1:
+        transport.write(buffers[0])
+    elif _GATHERS:
+        transport.writelines(buffers)
+    else:
+        transport.write(b"".join(buffers))
+
+
+def write_records(transport: asyncio.Transport, buffers: Sequence[Buffer]) -> None:
+    """The same for TLS, where each buffer becomes records of its own: small neighbours joined, large ones left alone."""
+    grouped: list[Buffer] = []
+    small: list[Buffer] = []
+    for buffer in buffers:
+        if len(buffer) < JOIN_BELOW:
+            small.append(buffer)
+            continue
+        if small:
+            grouped.append(b"".join(small))
+            small = []
+        grouped.append(buffer)
+    if small:
+        grouped.append(b"".join(small))
+    transport.writelines(grouped)
+
+
+def wake(waiter: asyncio.Future[None] | None) -> None:
+    """Let the one task that awaits `waiter` look again."""
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)
+
+
+def error_words(error: Exception) -> str:
+    """What `error` of a transport says to people, without numbers and Python names."""
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or error}"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
