@@ -5,11 +5,16 @@ The principal of a token is its own (`token:ID`), never its maker's: what it ope
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable
 
-from pyopenshell.model import Principal
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.gateway.authorize import check_scopes
+from pyopenshell.gateway.secrets import TokenKind, matches, new_token, token_hash, token_kind
+from pyopenshell.model import Principal, Role, check_name, new_id
 from pyopenshell.store.api_tokens import ApiTokenRecord, ApiTokens
 
+PROVIDER = "token"  # Principal.provider, GetCurrentUserResponse.identity_provider
 DEFAULT_TTL = 30 * 24 * 3600.0  # extension.proto, CreateTokenRequest.ttl
 
 
@@ -26,13 +31,36 @@ class TokenBook:
 
         Raises INVALID (name, scope, negative ttl), CONFLICT (a token of this name lives).
         """
-        raise NotImplementedError
+        check_name(name, "token name")
+        granted = check_scopes(scopes)
+        life = DEFAULT_TTL if ttl is None else ttl
+        if not life >= 0:
+            raise OpenShellError(Code.INVALID, f"ttl {life} is negative", hint="use 0 for a token without an end")
+        token = new_token(TokenKind.API)
+        record = ApiTokenRecord(
+            id=new_id(),
+            name=name,
+            subject=principal.subject,
+            token_hash=token_hash(token),
+            created_at=now,
+            scopes=granted,
+            expires_at=now + life if life else None,
+        )
+        await self._table.create(record)
+        return token, record
 
     async def verify(self, token: str, now: float) -> Principal:
         """The principal of `token`: role user, its scopes. Raises UNAUTHENTICATED (unknown, revoked, expired)."""
-        raise NotImplementedError
+        record = await self._table.find(token_hash(token)) if token_kind(token) is TokenKind.API else None
+        if record is None or not matches(token, record.token_hash):
+            raise _refused("it is unknown")
+        if record.revoked_at is not None:
+            raise _refused("it was revoked")
+        if record.expires_at is not None and record.expires_at <= now:
+            raise _refused("it has expired")
+        return Principal(token_subject(record.id), Role.USER, record.scopes, provider=PROVIDER)
 
-    async def list(self) -> list[ApiTokenRecord]:
+    async def list(self) -> builtins.list[ApiTokenRecord]:
         """All tokens, newest first."""
         return await self._table.list()
 
@@ -44,3 +72,9 @@ class TokenBook:
 def token_subject(token_id: str) -> str:
     """The subject of the principal that the token with this id is."""
     return f"token:{token_id}"
+
+
+def _refused(reason: str) -> OpenShellError:
+    return OpenShellError(
+        Code.UNAUTHENTICATED, f"the API token is not valid: {reason}", hint="make one with 'openshell token create'"
+    )

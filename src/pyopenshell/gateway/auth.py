@@ -15,9 +15,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.api_tokens import TokenBook
-from pyopenshell.gateway.jwt import SupervisorTokens
-from pyopenshell.model import Principal
+from pyopenshell.gateway.certificates import ADMIN_UNIT, certificate_principal
+from pyopenshell.gateway.jwt import SupervisorTokens, looks_like_jwt
+from pyopenshell.gateway.secrets import TokenKind, token_kind
+from pyopenshell.model import Principal, Role
+
+BEARER = "bearer "  # RFC 6750 section 2.1; the scheme's name in any case, RFC 9110 section 11.1
 
 
 class Door(StrEnum):
@@ -28,10 +33,17 @@ class Door(StrEnum):
     FAR = "far"
 
 
+#: Which bearer credentials each door knows.
+API_TOKEN_DOORS = frozenset({Door.TLS, Door.OWNER})
+SUPERVISOR_DOORS = frozenset({Door.TLS, Door.FAR})
+
+
 class Authenticator:
     """Tells who calls. `owner` is the subject of the person whose gateway this is, `owner_uid` the gateway's own uid."""
 
-    def __init__(self, *, owner: str, owner_uid: int, api_tokens: TokenBook, supervisor_tokens: SupervisorTokens) -> None:
+    def __init__(
+        self, *, owner: str, owner_uid: int, api_tokens: TokenBook, supervisor_tokens: SupervisorTokens
+    ) -> None:
         self._owner = owner
         self._owner_uid = owner_uid
         self._api_tokens = api_tokens
@@ -50,4 +62,49 @@ class Authenticator:
 
         Raises UNAUTHENTICATED with the reason.
         """
-        raise NotImplementedError
+        value = metadata.get("authorization")
+        if value is not None:
+            return await self._by_bearer(door, value, now)
+        if door is Door.TLS and cert_der is not None:
+            return self._by_certificate(cert_der)
+        if door is Door.OWNER and uid is not None:
+            return self._by_uid(uid)
+        raise _refused("the call carries no credential", _HINTS[door])
+
+    async def _by_bearer(self, door: Door, value: str | bytes, now: float) -> Principal:
+        if not isinstance(value, str) or value[: len(BEARER)].lower() != BEARER:
+            raise _refused("'authorization' is not 'Bearer TOKEN'")
+        token = value[len(BEARER) :]
+        if "," in token or " " in token:  # two values of one name are joined so (RFC 9110 section 5.3)
+            raise _refused("there is more than one 'authorization' value, and one credential decides")
+        kind = token_kind(token)
+        if kind is TokenKind.API and door in API_TOKEN_DOORS:
+            return await self._api_tokens.verify(token, now)
+        if kind is TokenKind.SSH_SESSION:
+            raise _refused("an SSH session's token opens relays and does not say who calls")
+        if kind is None and looks_like_jwt(token) and door in SUPERVISOR_DOORS:
+            sandbox_id = self._supervisor_tokens.verify(token, now)
+            return Principal(f"supervisor:{sandbox_id}", Role.SUPERVISOR, sandbox_id=sandbox_id, provider="jwt")
+        raise _refused("the bearer token is of no kind that this door knows", _HINTS[door])
+
+    def _by_certificate(self, cert_der: bytes) -> Principal:
+        name, unit = certificate_principal(cert_der)
+        if unit != ADMIN_UNIT or name != self._owner:
+            raise _refused("the client certificate names nobody whom this gateway knows")
+        return Principal(name, Role.ADMIN, provider="mtls")
+
+    def _by_uid(self, uid: int) -> Principal:
+        if uid != self._owner_uid:
+            raise _refused(f"the socket's peer has uid {uid}, and this gateway belongs to uid {self._owner_uid}")
+        return Principal(self._owner, Role.ADMIN, provider="unix")
+
+
+_HINTS = {
+    Door.TLS: "use the gateway's client certificate, or an API token in OPENSHELL_TOKEN",
+    Door.OWNER: "connect as the user who runs the gateway",
+    Door.FAR: "this socket is for supervisors",
+}
+
+
+def _refused(reason: str, hint: str = "") -> OpenShellError:
+    return OpenShellError(Code.UNAUTHENTICATED, reason, hint=hint)

@@ -174,4 +174,6 @@ def check_scopes(names: frozenset[str] | set[str] | tuple[str, ...] | list[str])
 
 
 def _forbidden(principal: Principal, action: Action) -> OpenShellError:
-    return OpenShellError(Code.FORBIDDEN, f"{action.value} is not allowed for a principal of role {principal.role.value}")
+    return OpenShellError(
+        Code.FORBIDDEN, f"{action.value} is not allowed for a principal of role {principal.role.value}"
+    )

@@ -1,17 +1,40 @@
-"""The gateway's own certificates: a CA, a server certificate, and a client certificate for the owner.
+"""The gateway's own certificates on disk: a CA, a server certificate, and a client certificate for the owner.
 
-Made at the first start, kept under `pki/` (0700, files 0600), renewed when near their end or when the names have changed. A
-file is written beside its place and renamed, so that a crash leaves the old one or the new one; a pair that does not fit
-together (a crash between two renames) is made again.
-
-P-256, not Ed25519: BoringSSL, and so every gRPC client built on C-core, does not offer Ed25519 in its handshake.
+Made at the first start, kept under `pki/` (0700, files 0600), made anew when near their end or when the names have changed.
+What is there is judged by what it is: a certificate that does not fit its key, its CA, its names or the time (a crash between
+two renames, a copied directory, a clock) is replaced. The CA's key stays, so that clients that trust the CA go on doing so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from pyopenshell.gateway.certificates import (
+    CA_RENEW_BEFORE,
+    LEAF_RENEW_BEFORE,
+    alternatives_of,
+    fits,
+    owner_subject,
+    server_alternatives,
+    server_subject,
+    sign_authority,
+    sign_leaf,
+)
+from pyopenshell.gateway.private_files import make_private_dir, read_private, write_private
+
+PEM_MAX = 16384  # bytes of a file here; ours have under 1,000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +53,72 @@ def ensure_pki(directory: Path, *, owner: str, now: float, names: Sequence[str] 
 
     Raises PRECONDITION where the directory cannot be written, EXHAUSTED on a full disk, INVALID for an impossible name.
     """
-    raise NotImplementedError
+    at = datetime.fromtimestamp(now, UTC)
+    alternatives, subject = server_alternatives(names), owner_subject(owner)
+    make_private_dir(directory)
+    authority, key = _ensure_authority(directory, at)
+    _ensure_leaf(directory / "server", server_subject(), alternatives, authority, key, at)
+    _ensure_leaf(directory / "client", subject, None, authority, key, at)
+    return PkiFiles(
+        ca_cert=directory / "ca.crt",
+        server_cert=directory / "server.crt",
+        server_key=directory / "server.key",
+        client_cert=directory / "client.crt",
+        client_key=directory / "client.key",
+    )
 
 
-def certificate_principal(der: bytes) -> tuple[str, str]:
-    """(common name, organizational unit) of a certificate's subject. Raises UNAUTHENTICATED unless there is one of each."""
-    raise NotImplementedError
+def _ensure_authority(directory: Path, at: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    key, found = _read_key(directory / "ca.key"), _read_certificate(directory / "ca.crt")
+    if key is not None and found is not None and fits(found, key, found, at, CA_RENEW_BEFORE):
+        return found, key
+    if key is None:
+        key = _make_key(directory / "ca.key")
+    made = sign_authority(key, at)
+    write_private(directory / "ca.crt", made.public_bytes(Encoding.PEM))
+    return made, key
+
+
+def _ensure_leaf(
+    stem: Path,
+    subject: x509.Name,
+    alternatives: x509.SubjectAlternativeName | None,
+    authority: x509.Certificate,
+    authority_key: ec.EllipticCurvePrivateKey,
+    at: datetime,
+) -> None:
+    key, found = _read_key(stem.with_suffix(".key")), _read_certificate(stem.with_suffix(".crt"))
+    if (
+        key is not None
+        and found is not None
+        and fits(found, key, authority, at, LEAF_RENEW_BEFORE)
+        and found.subject == subject
+        and alternatives_of(found) == alternatives
+    ):
+        return
+    public = _make_key(stem.with_suffix(".key")).public_key()
+    made = sign_leaf(subject, public, alternatives, authority, authority_key, at)
+    write_private(stem.with_suffix(".crt"), made.public_bytes(Encoding.PEM))
+
+
+def _make_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    key = ec.generate_private_key(ec.SECP256R1())
+    write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return key
+
+
+def _read_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
+    content = read_private(path, PEM_MAX)
+    try:
+        key = None if content is None else load_pem_private_key(content, password=None)
+    except (ValueError, TypeError):
+        return None
+    return key if isinstance(key, ec.EllipticCurvePrivateKey) else None
+
+
+def _read_certificate(path: Path) -> x509.Certificate | None:
+    content = read_private(path, PEM_MAX)
+    try:
+        return None if content is None else x509.load_pem_x509_certificate(content)
+    except ValueError:
+        return None
