@@ -6,6 +6,7 @@ refused. A supervisor may touch its own sandbox alone; an action on a sandbox is
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,11 +58,11 @@ class Action(StrEnum):
     PEER_RELAY = "PeerRelay"
     REPORT_MAIN_PROCESS_EXIT = "ReportMainProcessExit"
     FINALIZE_MAIN_PROCESS_EXIT = "FinalizeMainProcessExit"
-    ISSUE_SANDBOX_TOKEN = "IssueSandboxToken"
-    REFRESH_SANDBOX_TOKEN = "RefreshSandboxToken"
-    CREATE_TOKEN = "CreateToken"
+    ISSUE_SANDBOX_TOKEN = "IssueSandboxToken"  # noqa: S105
+    REFRESH_SANDBOX_TOKEN = "RefreshSandboxToken"  # noqa: S105
+    CREATE_TOKEN = "CreateToken"  # noqa: S105
     LIST_TOKENS = "ListTokens"
-    REVOKE_TOKEN = "RevokeToken"
+    REVOKE_TOKEN = "RevokeToken"  # noqa: S105
     LIST_RELAYS = "ListRelays"
     GET_PROCESSES = "GetProcesses"
 
@@ -163,14 +164,15 @@ def authorize(principal: Principal, action: Action, sandbox_id: str = "") -> Non
         )
 
 
-def check_scopes(names: frozenset[str] | set[str] | tuple[str, ...] | list[str]) -> frozenset[str]:
+def check_scopes(names: Iterable[str]) -> frozenset[str]:
     """`names` as a set when each is a scope; raise INVALID that lists the scopes otherwise."""
     known = frozenset(scope.value for scope in Scope)
-    for name in sorted(set(names) - known):
+    asked = frozenset(names)
+    for name in sorted(asked - known):
         raise OpenShellError(
             Code.INVALID, f"scope {name[:80]!r} does not exist", hint=f"scopes are {', '.join(sorted(known))}"
         )
-    return frozenset(names)
+    return asked
 
 
 def _forbidden(principal: Principal, action: Action) -> OpenShellError:

@@ -1,7 +1,7 @@
 """Supervisor tokens: EdDSA JWTs (RFC 7519, RFC 8037) that say "this is the supervisor of that sandbox", and nothing more.
 
-The gateway alone makes and reads them, so the reader is strict: one algorithm, exactly our header, exactly our claims, each of
-its type, the audience one string. The signature is checked before a claim is looked at. The time is passed in.
+The gateway alone makes and reads them, so the reader is strict: one algorithm, exactly our header, exactly our claims, each
+of its type, the audience one string. The signature is checked before a claim is looked at. The time is passed in.
 """
 
 from __future__ import annotations

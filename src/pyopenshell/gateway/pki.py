@@ -1,8 +1,8 @@
 """The gateway's own certificates on disk: a CA, a server certificate, and a client certificate for the owner.
 
 Made at the first start, kept under `pki/` (0700, files 0600), made anew when near their end or when the names have changed.
-What is there is judged by what it is: a certificate that does not fit its key, its CA, its names or the time (a crash between
-two renames, a copied directory, a clock) is replaced. The CA's key stays, so that clients that trust the CA go on doing so.
+What is there is judged by what it is: a certificate that does not fit its key, its CA, its names or the time (a crash
+between two renames, a copied directory, a clock) is replaced. The CA's key stays, so that clients that trust the CA go on doing so.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PEM_MAX = 16384  # bytes of a file here; ours have under 1,000
 
 @dataclass(frozen=True, slots=True)
 class PkiFiles:
-    """Paths of PEM files. `client_*` are what is copied to the owner's `mtls/` as tls.crt and tls.key, `ca_cert` as ca.crt."""
+    """Paths of PEM files. The owner's `mtls/` gets copies: ca.crt, client_cert as tls.crt, client_key as tls.key."""
 
     ca_cert: Path
     server_cert: Path
