@@ -34,6 +34,8 @@ class DataLeg(ByteStream):
         self._started = False
         self._ended = False
         self._closed = False
+        #: The serialized TcpForwardInit that the gateway's first message held, once it was read; None before, or for ever.
+        self.greeting: bytes | None = None
 
     def __repr__(self) -> str:
         return f"<DataLeg {self.call.stream!r}>"
@@ -49,6 +51,7 @@ class DataLeg(ByteStream):
         if not isinstance(first, Init):
             return None
         self._pieces.popleft()
+        self.greeting = first.data
         return first.data
 
     async def read(self) -> Buffer:
@@ -61,6 +64,7 @@ class DataLeg(ByteStream):
                     self._ended = True
                     self._pieces.clear()
                     return b""
+                self.greeting = piece.data
             if not await self._more():
                 self._ended = True
         return b""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -165,7 +165,7 @@ class Channel:
         *,
         metadata: MetadataItems = (),
         timeout: float | None = None,
-    ) -> AsyncIterator[M]:
+    ) -> AsyncGenerator[M, None]:
         """One request, a stream of responses. Close the iterator to cancel. Raises as `unary`."""
         call = await self.open(path, metadata=metadata, timeout=timeout)
         try:

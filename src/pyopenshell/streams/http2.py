@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.http2.codes import ErrorCode, Role
@@ -42,7 +41,7 @@ KEEPALIVE_IDLE = 20.0
 KEEPALIVE_TIMEOUT = 20.0
 _PING_KEEPALIVE = b"keepaliv"
 
-LIMITS = replace(Limits(), low_water=32 * 1024)  # half of WRITE_AHEAD: the writer is back before the queue is empty
+LIMITS = Limits()  # `end` waits for the last byte, so `Drained` is told at none
 
 
 class Http2Connection(asyncio.BufferedProtocol):
