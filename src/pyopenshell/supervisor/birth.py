@@ -17,13 +17,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pyopenshell.drivers import presence
 from pyopenshell.drivers.configs import ids_of, receive_config, spec_from_json
 from pyopenshell.drivers.messages import BadMessageError, close_all, receive_message, send_message
 from pyopenshell.linux.confine import give_root_up
 from pyopenshell.linux.descriptors import check_stream_socket
 from pyopenshell.linux.ids import Ids, Shape
 from pyopenshell.linux.namespaces import Namespaces
+from pyopenshell.linux.process import own_start_time
 from pyopenshell.model import SandboxSpec
+
+PRESENCE = "supervisor.lock"  #: in the run directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class SupervisorBirth:
 
     Dial the gateway at `/proc/self/fd/<gateway_directory>/<gateway_socket>`. `orders` takes SSH orders for this sandbox
     alone (`drivers.orders.send_order`). `run_directory` is what `InitClient.connect` wants. The process holds its presence
-    (a listening socket in the run directory, by which a driver finds it) for as long as it lives.
+    (`drivers/presence.py`), by which a driver finds it, for as long as it lives.
     """
 
     sandbox_id: str
@@ -46,6 +50,7 @@ class SupervisorBirth:
     run_directory: int
     orders: socket.socket
     lifetime: int
+    presence: int  #: locked for as long as it stays open: never close it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +68,10 @@ class SshBirth:
 
 
 def receive(config: socket.socket) -> SupervisorBirth:
-    """Read a supervisor's config from its own socket, which stays open: its end tells the driver that nobody lives.
+    """Read a supervisor's config from its own socket, which is spent then, and tell the driver that it was born.
 
-    Raises BadMessageError, OSError, EOFError where the asker is gone.
+    Raises BadMessageError, OSError (BlockingIOError: another supervisor of the sandbox lives), EOFError where the asker is
+    gone.
     """
     raw, fds = receive_config(config)
     lifetime = bool(raw["lifetime"])
@@ -75,6 +81,12 @@ def receive(config: socket.socket) -> SupervisorBirth:
     gateway_directory, run_directory, orders, log = fds[:4]
     os.dup2(log, 2)
     os.close(log)
+    lock = os.open(PRESENCE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=run_directory)
+    presence.hold(lock)
+    me = os.pidfd_open(os.getpid())
+    send_message(config, {"born": os.getpid(), "start_time": own_start_time()}, [me])
+    os.close(me)
+    config.close()
     return SupervisorBirth(
         sandbox_id=raw["sandbox_id"],
         name=raw["name"],
@@ -87,6 +99,7 @@ def receive(config: socket.socket) -> SupervisorBirth:
         run_directory=run_directory,
         orders=socket.socket(fileno=orders),
         lifetime=fds[4] if lifetime else -1,
+        presence=lock,
     )
 
 

@@ -156,7 +156,8 @@ class Server:
         started = self._spawner.start(Command.parse(read_sealed(fds[0], COMMAND_MAX)))
         row = Row(started.pid, label, None if connection.may_own else connection, terminal=started.terminal >= 0)
         self._table.add(row)
-        connection.started.add(started.pid)
+        if not connection.may_own:
+            connection.started.add(started.pid)
         if message.get("keep"):
             row.kept = [os.dup(fd) for fd in (started.terminal, started.stdout, started.stderr) if fd >= 0]
         number = message["n"]
@@ -174,9 +175,7 @@ class Server:
             connection.send({"n": number, "error": text, "errno": error, "kind": "start"})
             return
         self._table.running(row)
-        connection.send(
-            {"n": number, "ok": {"pid": row.pid, "terminal": row.terminal}}, started.descriptors
-        )
+        connection.send({"n": number, "ok": {"pid": row.pid, "terminal": row.terminal}}, started.descriptors)
         if row.state is State.ENDED:
             self._tell_exit(row)
 

@@ -1,0 +1,281 @@
+"""The local driver: sandboxes on this machine, made of namespaces, each held by its init's pidfd.
+
+    driver ──orders──> zygote ──fork──> init builder ──> PID 1      (run/init.lock, held by pidfd)
+                              ──fork──> supervisor                  (run/supervisor.lock, held by pidfd)
+
+One watcher for each sandbox waits for both ends. A supervisor that ended while its init lives is replaced, after a growing pause;
+an init that ended takes the sandbox with it, and `on_exit` says why. All changes of one sandbox are behind its lock, so that a
+stop during a start waits for its end. Nothing is kept on disk but the locks: after a restart `adopt` finds what runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyopenshell.drivers import limits, presence
+from pyopenshell.drivers.base import Birth, Driver, ProcessName
+from pyopenshell.drivers.configs import TaskConfig, send_config
+from pyopenshell.drivers.files import SandboxFiles, check_source
+from pyopenshell.drivers.orders import OrderKind
+from pyopenshell.drivers.running import Running, make_init, make_supervisor
+from pyopenshell.drivers.zygote import Zygote, answer
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.linux import cgroups
+from pyopenshell.linux.ids import RANGE_FIRST, RANGE_LAST, RANGE_TAKEN, Ids, Shape, best_ids
+from pyopenshell.model import SandboxSpec, new_id
+
+#: Pauses before a supervisor is started again; the last repeats. One that lived longer than it counts as well again.
+RESTART_PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+#: The ids of the probe's throw-away sandbox: the end of the range, which the store gives out last.
+_PROBE_BASE = RANGE_LAST + 1 - RANGE_TAKEN
+_LIFETIME_END = 10.0  # seconds for sandboxes to end with their gateway before they are killed
+
+
+class LocalDriver(Driver):
+    """Makes sandboxes below the directory `sandboxes`. `strict` refuses a shape without ids of its own."""
+
+    name = "local"
+
+    def __init__(self, sandboxes: Path, *, strict: bool = False) -> None:
+        self._sandboxes = sandboxes
+        self._strict = strict
+        sandboxes.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._zygote = Zygote(sandboxes / "zygote.log")
+        self._running: dict[str, Running] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._lifetime: tuple[int, int] | None = None
+
+    async def probe(self) -> Mapping[str, str]:
+        """See `Driver.probe`."""
+        ids = self._ids(_PROBE_BASE)
+        done = await self._task(new_id(), TaskConfig("probe", ids.shape.value, _PROBE_BASE))
+        return {str(key): str(value) for key, value in done.items()}
+
+    def check(self, spec: SandboxSpec) -> None:
+        """See `Driver.check`; NOT_FOUND for a source that does not exist."""
+        check_source(spec)
+        limits.check(spec.limits, cgroups.available())
+
+    async def start(self, birth: Birth) -> Mapping[str, str]:
+        """See `Driver.start`."""
+        self.check(birth.spec)
+        files = SandboxFiles.of(self._sandboxes, birth.sandbox_id)
+        ids = self._ids(birth.id_base)
+        async with self._locks[birth.sandbox_id]:
+            alive = presence.find(files.init_lock)
+            if alive is not None:
+                alive.release()
+                raise OpenShellError(Code.CONFLICT, f"sandbox {birth.name!r} runs already")
+            new = not files.directory.exists()
+            running: Running | None = None
+            try:
+                files.make(ids)
+                source = await self._source(birth, files, ids)
+                running, facts = await make_init(self._zygote, birth, files, ids, source, self._lifetime_of(birth))
+                await make_supervisor(self._zygote, running, self._lifetime_of(birth))
+            except BaseException as failure:
+                if running is not None:
+                    await running.end()
+                if new:
+                    with contextlib.suppress(OpenShellError):
+                        await self._remove(files)
+                if isinstance(failure, OSError):
+                    raise OpenShellError(Code.UNAVAILABLE, f"the sandbox cannot be made: {failure}") from failure
+                raise
+            self._hold(running)
+            return facts
+
+    async def adopt(self, birth: Birth) -> bool:
+        """See `Driver.adopt`."""
+        files = SandboxFiles.of(self._sandboxes, birth.sandbox_id)
+        async with self._locks[birth.sandbox_id]:
+            known = self._running.get(birth.sandbox_id)
+            if known is not None:
+                known.birth = birth  # the next supervisor gets the newer token
+                return True
+            init = presence.find(files.init_lock)
+            if init is None:
+                return False
+            ids = self._ids(birth.id_base)
+            trusted = []
+            if ids.shape is Shape.RANGE:
+                trusted.append(os.open(f"/proc/{init.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC))
+            group = cgroups.find(f"openshell-{birth.sandbox_id}")
+            if group is not None:
+                trusted += group.procs()
+            running = Running(birth, files, ids, init, presence.find(files.supervisor_lock), trusted, group)
+            running.log_start = files.log_size("init")
+            if running.supervisor is None:
+                try:
+                    await make_supervisor(self._zygote, running, self._lifetime_of(birth))
+                except BaseException:
+                    running.release()
+                    raise
+            self._hold(running)
+            return True
+
+    async def stop(self, sandbox_id: str) -> None:
+        """See `Driver.stop`."""
+        async with self._locks[sandbox_id]:
+            await self._stop(SandboxFiles.of(self._sandboxes, sandbox_id), sandbox_id)
+
+    async def delete(self, sandbox_id: str) -> None:
+        """See `Driver.delete`."""
+        files = SandboxFiles.of(self._sandboxes, sandbox_id)
+        async with self._locks[sandbox_id]:
+            await self._stop(files, sandbox_id)
+            if files.directory.exists():
+                await self._remove(files)
+        del self._locks[sandbox_id]
+
+    async def processes(self, sandbox_id: str = "") -> list[ProcessName]:
+        """See `Driver.processes`."""
+        if not sandbox_id:
+            zygote = self._zygote.process
+            return [] if zygote is None else [ProcessName("zygote", zygote.pid, zygote.start_time)]
+        running = self._running.get(sandbox_id)
+        if running is None:
+            return []
+        names = [ProcessName("init", running.init.pid, running.init.start_time)]
+        if running.supervisor is not None:
+            names.append(ProcessName("supervisor", running.supervisor.pid, running.supervisor.start_time))
+        return names
+
+    async def close(self) -> None:
+        """See `Driver.close`. Sandboxes whose lifetime is the gateway's, and then the zygote, are gone when it returns."""
+        mortal = [running for running in self._running.values() if running.birth.lifetime_gateway]
+        surviving = len(self._running) - len(mortal)
+        for running in self._running.values():
+            if running.watcher is not None:
+                running.watcher.cancel()
+        if self._lifetime is not None:
+            for fd in self._lifetime:
+                os.close(fd)
+            self._lifetime = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LIFETIME_END):
+                for running in mortal:
+                    await running.init.ended()
+        for running in self._running.values():
+            if running in mortal:
+                await running.end()
+            else:
+                running.release()
+        self._running.clear()
+        if surviving:
+            await self._zygote.close()
+        else:
+            await self._zygote.gone()
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _ids(self, id_base: int) -> Ids:
+        ids = best_ids(id_base)
+        if ids.shape is Shape.RANGE and not RANGE_FIRST <= id_base <= RANGE_LAST + 1 - RANGE_TAKEN:
+            raise OpenShellError(Code.INVALID, f"id base {id_base} is outside of the free ids of this machine")
+        if self._strict and ids.shape is Shape.SINGLE:
+            raise OpenShellError(
+                Code.PRECONDITION,
+                "strict isolation needs more ids than this user has",
+                hint="install newuidmap (package uidmap) and add this user to /etc/subuid and /etc/subgid",
+            )
+        return ids
+
+    def _lifetime_of(self, birth: Birth) -> tuple[int, ...]:
+        """The reading end of the pipe that only this process holds open, where the sandbox is to end with it."""
+        if not birth.lifetime_gateway:
+            return ()
+        if self._lifetime is None:
+            self._lifetime = os.pipe()
+        return (self._lifetime[0],)
+
+    async def _source(self, birth: Birth, files: SandboxFiles, ids: Ids) -> str:
+        """The directory that the view is made of; a tar is unpacked once, beside its final place."""
+        kind, path = check_source(birth.spec)
+        if kind != "tar" or files.image.exists():
+            return str(files.image) if kind == "tar" else path
+        partial = files.image.with_suffix(".partial")
+        await self._task(birth.sandbox_id, TaskConfig("remove", ids.shape.value, birth.id_base, str(partial)))
+        task = TaskConfig("unpack", ids.shape.value, birth.id_base, path, str(partial))
+        await self._task(birth.sandbox_id, task, timeout=None)
+        partial.rename(files.image)
+        return str(files.image)
+
+    async def _task(self, sandbox_id: str, task: TaskConfig, *, timeout: float | None = 60.0) -> dict[str, object]:
+        with await self._zygote.child(OrderKind.TASK, sandbox_id) as sock:
+            send_config(sock, task)
+            message, _fds = await answer(sock, "done", timeout=timeout)
+        return dict(message["done"])
+
+    async def _remove(self, files: SandboxFiles) -> None:
+        ids = best_ids(_PROBE_BASE)
+        if ids.shape is Shape.SUBRANGE:
+            await self._task(new_id(), TaskConfig("remove", ids.shape.value, 0, str(files.directory)), timeout=None)
+        else:
+            await asyncio.to_thread(shutil.rmtree, files.directory)
+
+    def _hold(self, running: Running) -> None:
+        self._running[running.birth.sandbox_id] = running
+        running.watcher = asyncio.create_task(self._watch(running))
+
+    async def _watch(self, running: Running) -> None:
+        init_ended = asyncio.ensure_future(running.init.ended())
+        try:
+            failures = 0
+            while not init_ended.done():
+                born = asyncio.get_running_loop().time()
+                if running.supervisor is not None:
+                    supervisor_ended = asyncio.ensure_future(running.supervisor.ended())
+                    try:
+                        await asyncio.wait((init_ended, supervisor_ended), return_when=asyncio.FIRST_COMPLETED)
+                    finally:
+                        supervisor_ended.cancel()
+                if init_ended.done():
+                    break
+                lived = asyncio.get_running_loop().time() - born
+                failures = 0 if lived > RESTART_PAUSES[-1] else failures
+                await asyncio.wait((init_ended,), timeout=RESTART_PAUSES[min(failures, len(RESTART_PAUSES) - 1)])
+                failures += 1
+                await self._replace(running)
+        finally:
+            init_ended.cancel()
+        await self._init_ended(running)
+
+    async def _replace(self, running: Running) -> None:
+        """Start another supervisor; where that fails the watcher tries again."""
+        async with self._locks[running.birth.sandbox_id]:
+            if running.supervisor is not None:
+                running.supervisor.release()
+                running.supervisor = None
+            with contextlib.suppress(OpenShellError, OSError):
+                await make_supervisor(self._zygote, running, self._lifetime_of(running.birth))
+
+    async def _init_ended(self, running: Running) -> None:
+        sandbox_id = running.birth.sandbox_id
+        async with self._locks[sandbox_id]:
+            if self._running.get(sandbox_id) is not running:
+                return
+            del self._running[sandbox_id]
+            words = running.files.last_words("init", running.log_start)
+            await running.end()
+        if self.on_exit is not None:
+            self.on_exit(sandbox_id, f"the sandbox's init ended: {words or 'it was killed from outside'}")
+
+    async def _stop(self, files: SandboxFiles, sandbox_id: str) -> None:
+        running = self._running.pop(sandbox_id, None)
+        if running is None:
+            for lock in (files.supervisor_lock, files.init_lock):
+                held = presence.find(lock)
+                if held is not None:
+                    await held.end()
+                    held.release()
+            return
+        if running.watcher is not None:
+            running.watcher.cancel()
+        await running.end()

@@ -1,0 +1,89 @@
+"""Finds a running process again with nothing but a file: the process holds a record lock on it, and the lock names its pid.
+
+No pid is written down, so none can be stale: the kernel drops the lock with the process (fcntl_locking(2)) and translates the
+holder's pid into the asker's pid namespace. What was found is held by pidfd, and the lock is asked a second time afterwards, so that
+a pid given anew in between is not taken for the holder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyopenshell.drivers.messages import readable
+from pyopenshell.linux import process
+
+_FLOCK = struct.Struct("hhqqi4x")  # struct flock with 64-bit offsets: type, whence, start, len, pid
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A process that is held by pidfd; `release` it in the end."""
+
+    pid: int
+    start_time: int
+    pidfd: int
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal; nothing where it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, number)
+
+    async def ended(self) -> None:
+        """Wait for its end; for PID 1 of a namespace that is the end of every process in it (pid_namespaces(7))."""
+        await readable(self.pidfd)
+
+    async def end(self, grace: float = 0.0) -> None:
+        """End it: SIGTERM and `grace` seconds where there is a grace, then SIGKILL. Returns when it is gone."""
+        if grace:
+            self.kill(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await self.ended()
+                    return
+        self.kill()
+        await self.ended()
+
+    def release(self) -> None:
+        """Close the pidfd. Idempotent."""
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
+
+def hold(fd: int) -> None:
+    """Lock the file for as long as this process lives and keeps every descriptor of it open. Raises BlockingIOError."""
+    fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def find(path: Path) -> Held | None:
+    """The process that holds the lock of the file, or None. Raises OSError where the file cannot be read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        pid = _holder(fd)
+        who = process.identity(pid) if pid else None
+        pidfd = process.open_pidfd(who) if who is not None else None
+        if who is None or pidfd is None:
+            return None
+        if _holder(fd) != pid:
+            os.close(pidfd)
+            return None
+        return Held(pid, who.start_time, pidfd)
+    finally:
+        os.close(fd)
+
+
+def _holder(fd: int) -> int:
+    """The pid that F_GETLK names; 0 where the file is not locked."""
+    asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    kind, _whence, _start, _length, pid = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_GETLK, asked))
+    return 0 if kind == fcntl.F_UNLCK else max(pid, 0)

@@ -1,0 +1,128 @@
+"""One running sandbox as the driver holds it, and how its two processes are made."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pyopenshell.drivers import limits
+from pyopenshell.drivers.base import Birth
+from pyopenshell.drivers.configs import InitConfig, SupervisorConfig, send_config, spec_to_json
+from pyopenshell.drivers.files import SandboxFiles
+from pyopenshell.drivers.messages import close_all
+from pyopenshell.drivers.orders import OrderKind
+from pyopenshell.drivers.presence import Held
+from pyopenshell.drivers.zygote import Zygote, answer
+from pyopenshell.linux import cgroups
+from pyopenshell.linux.ids import Ids
+
+#: A supervisor that is asked to end says goodbye to the gateway in milliseconds; nothing of the user's waits for it.
+SUPERVISOR_GRACE = 2.0
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """A sandbox between its init's birth and end. `trusted` is what the zygote hands to SSH children, closed with it."""
+
+    birth: Birth
+    files: SandboxFiles
+    ids: Ids
+    init: Held
+    supervisor: Held | None = None
+    trusted: list[int] = field(default_factory=list)
+    group: cgroups.Group | None = None
+    watcher: asyncio.Task[None] | None = None
+    log_start: int = 0
+
+    async def end(self) -> None:
+        """End both processes, wait until the sandbox's namespaces are empty, and give everything back. Idempotent."""
+        if self.supervisor is not None:
+            await self.supervisor.end(SUPERVISOR_GRACE)
+        await self.init.end()
+        self.release()
+        if self.group is not None:
+            self.group.remove()
+            self.group = None
+
+    def release(self) -> None:
+        """Let go of the descriptors; the processes run on."""
+        for held in (self.supervisor, self.init):
+            if held is not None:
+                held.release()
+        close_all(self.trusted)
+        self.trusted = []
+
+
+async def make_init(
+    zygote: Zygote, birth: Birth, files: SandboxFiles, ids: Ids, source: str, lifetime: Sequence[int]
+) -> tuple[Running, dict[str, str]]:
+    """Have init born; returns the sandbox without a supervisor, and its facts. Raises what `zygote.answer` does."""
+    support = cgroups.available()
+    held = limits.held(birth.spec.limits, support)
+    group = None
+    if held.cpu or held.memory:
+        group = cgroups.make(f"openshell-{birth.sandbox_id}", held.cpu, held.memory)
+    log_start = files.log_size("init")
+    opened = [files.open_log("init")]
+    try:
+        cgroup = list(group.procs()) if group is not None else []
+        opened += cgroup
+        config = InitConfig(
+            sandbox_id=birth.sandbox_id,
+            name=birth.name,
+            directory=str(files.directory),
+            source=source,
+            shape=ids.shape.value,
+            id_base=birth.id_base,
+            spec=spec_to_json(birth.spec),
+            lifetime=bool(lifetime),
+        )
+        with await zygote.child(OrderKind.INIT, birth.sandbox_id) as sock:
+            send_config(sock, config, [opened[0], *lifetime, *cgroup])
+            message, fds = await answer(sock, "ready")
+    except BaseException:
+        close_all(opened)
+        if group is not None:
+            group.remove()
+        raise
+    pidfd, userns = fds
+    os.close(opened[0])
+    init = Held(message["pid"], message["start_time"], pidfd)
+    facts = {**message["ready"], **limits.facts(birth.spec.limits, support)}
+    return Running(birth, files, ids, init, None, [userns, *cgroup], group, None, log_start), facts
+
+
+async def make_supervisor(zygote: Zygote, running: Running, lifetime: Sequence[int]) -> None:
+    """Have a supervisor born for a sandbox whose init lives. Raises what `zygote.answer` does."""
+    birth = running.birth
+    gateway = Path(birth.gateway_socket)
+    config = SupervisorConfig(
+        sandbox_id=birth.sandbox_id,
+        name=birth.name,
+        shape=running.ids.shape.value,
+        id_base=birth.id_base,
+        spec=spec_to_json(birth.spec),
+        gateway_socket=gateway.name,
+        lifetime=bool(lifetime),
+        token=birth.token,
+        host_key=birth.host_key,
+    )
+    opened: list[int] = []
+    orders: socket.socket | None = None
+    try:
+        opened.append(os.open(gateway.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        opened.append(os.open(running.files.run, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        orders = await zygote.admit(birth.sandbox_id, running.trusted)
+        opened.append(running.files.open_log("supervisor"))
+        with await zygote.child(OrderKind.SUPERVISOR, birth.sandbox_id) as sock:
+            send_config(sock, config, [*opened[:2], orders.fileno(), opened[2], *lifetime])
+            message, fds = await answer(sock, "born")
+    finally:
+        close_all(opened)
+        if orders is not None:
+            orders.close()
+    running.supervisor = Held(message["born"], message["start_time"], fds[0])

@@ -1,0 +1,55 @@
+"""One piece of work that needs the ids of a sandbox and a single-threaded process: unpack, remove, probe.
+
+The driver lives in a gateway with threads, where a fork is no good beginning; so it orders a fork of the zygote. The answer is
+`{"done": facts}` or `{"failed": {step, errno, text, hint}}`, then the process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable
+
+from pyopenshell.drivers.configs import TaskConfig, ids_of, receive_config
+from pyopenshell.drivers.messages import close_all, send_message
+from pyopenshell.errors import OpenShellError
+from pyopenshell.linux import trees
+from pyopenshell.linux.namespaces import remove_tree
+from pyopenshell.linux.probe import probe
+from pyopenshell.linux.steps import SetupFailed
+
+
+def _unpack(config: TaskConfig) -> dict[str, str]:
+    trees.unpack(config.path, config.destination, ids_of(config.shape, config.id_base))
+    return {}
+
+
+def _remove(config: TaskConfig) -> dict[str, str]:
+    with contextlib.suppress(FileNotFoundError):
+        remove_tree(ids_of(config.shape, config.id_base), config.path)
+    return {}
+
+
+def _probe(config: TaskConfig) -> dict[str, str]:
+    return dict(probe(config.id_base))
+
+
+_WORK: dict[str, Callable[[TaskConfig], dict[str, str]]] = {"unpack": _unpack, "remove": _remove, "probe": _probe}
+
+
+def born(config: socket.socket, _trusted: list[int]) -> int:
+    """Entry of the zygote's fork: do the work and answer; the answer is the exit status."""
+    raw, fds = receive_config(config)
+    close_all(fds)
+    task = TaskConfig(**raw)
+    try:
+        answer: dict[str, object] = {"done": _WORK[task.work](task)}
+    except SetupFailed as failed:
+        answer = {"failed": {"step": failed.step, "errno": failed.errno, "text": failed.text, "hint": failed.hint}}
+    except OpenShellError as failed:
+        answer = {"refused": {"code": failed.code.value, "message": failed.message, "hint": failed.hint}}
+    except OSError as failed:
+        text = f"{failed.strerror}: {failed.filename}" if failed.filename else str(failed)
+        answer = {"failed": {"step": task.work, "errno": failed.errno or 0, "text": text, "hint": ""}}
+    send_message(config, answer)
+    return 0 if "done" in answer else 1
