@@ -42,14 +42,14 @@ class LocalProcess:
             loop.remove_reader(fd)
             os.close(fd)
         code = self._popen.wait()
-        return Exit(128 - code, -code) if code < 0 else Exit(code)
+        return Exit(signal=-code) if code < 0 else Exit(code)
 
     async def wait(self) -> Exit:
         return await asyncio.shield(self._ended)
 
-    def signal(self, signum: int, *, group: bool = True) -> None:
+    async def signal(self, signum: int, *, group: bool = True) -> None:
         self.signals.append(signum)
-        if not self._ended.done():
+        if group or not self._ended.done():
             with contextlib.suppress(ProcessLookupError):
                 (os.killpg if group else os.kill)(self.pid, signum)
 
@@ -69,7 +69,7 @@ class LocalInit:
 
     async def __aexit__(self, *_: object) -> None:
         for process in self.spawned:
-            process.signal(signal.SIGKILL)
+            await process.signal(signal.SIGKILL)
             await process.wait()
 
     async def spawn(self, spec: ExecSpec, *, label: str = "", keep: bool = False) -> LocalProcess:
@@ -94,7 +94,7 @@ class LocalInit:
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         try:
-            popen = subprocess.Popen(
+            popen = subprocess.Popen(  # noqa: ASYNC220
                 argv,
                 stdin=theirs[0],
                 stdout=theirs[1],

@@ -86,10 +86,9 @@ class Command:
         if self._terminal >= 0:
             resize(self._terminal, size)
 
-    def signal(self, number: int) -> None:
-        """Send a signal to the process group; one whose leader has ended is not signalled."""
-        if not self._exited.is_set():
-            self._process.signal(number)
+    async def signal(self, number: int) -> None:
+        """Send a signal to the process group."""
+        await self._process.signal(number)
 
     async def _wait(self) -> Exit:
         timer = None
@@ -111,14 +110,13 @@ class Command:
         self._killer = asyncio.create_task(self._end(signal.SIGTERM))
 
     async def _end(self, first: int) -> None:
-        """Ask the group to end, and after the grace end what is left of it. A sandbox that is gone has no process to end."""
+        """Ask the group to end; end what is left of it once its leader went or the grace is over. Never raises."""
         with contextlib.suppress(OpenShellError):
-            self._process.signal(first)
-            waiting = asyncio.ensure_future(self._process.wait())
-            done, _pending = await asyncio.wait([waiting], timeout=KILL_GRACE)
-            if not done:
-                self._process.signal(signal.SIGKILL)
-            await waiting
+            await self._process.signal(first)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(KILL_GRACE):
+                    await self._process.wait()
+            await self._process.signal(signal.SIGKILL)
 
 
 async def _pump(reader: PipeReader, sink: Sink) -> None:

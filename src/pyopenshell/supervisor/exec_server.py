@@ -2,14 +2,15 @@
 
 The near side's frames are read for the whole life of the command, so that a resize or a signal is not stuck behind input
 that the command does not read: input waits in a backlog of bounded size, and only a full backlog stops the reading (then
-flow control stops the near side). The stream's break is the near side's death and ends the command; its orderly end is
-the end of input alone. See `command.py` for the end of a command.
+flow control stops the near side). The stream's break is the near side's death and ends the command, also while nothing is
+read; its orderly end is the end of input alone. See `command.py` for the end of a command.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Any
 
 from google.protobuf.message import DecodeError
 
@@ -81,8 +82,15 @@ async def serve_exec(stream: ByteStream, init: SpawnClient) -> Outcome:
     where none came, BROKEN_NEAR, or BROKEN_FAR where the sandbox was lost. Raises nothing of its own.
     """
     channel = ExecChannel(stream)
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def broke() -> None:
+        if not gone.done():
+            gone.set_result(None)
+
+    stream.on_break(broke)
     try:
-        outcome = await _serve(channel, init)
+        outcome = await _serve(channel, init, gone)
         await _goodbye(channel)
         await stream.close()
     except (StreamBroken, StreamClosed) as error:
@@ -97,7 +105,7 @@ async def serve_exec(stream: ByteStream, init: SpawnClient) -> Outcome:
     return outcome
 
 
-async def _serve(channel: ExecChannel, init: SpawnClient) -> Outcome:
+async def _serve(channel: ExecChannel, init: SpawnClient, gone: asyncio.Future[None]) -> Outcome:
     try:
         async with asyncio.timeout(START_TIMEOUT):
             spec = _parse_start(await channel.receive())
@@ -115,7 +123,7 @@ async def _serve(channel: ExecChannel, init: SpawnClient) -> Outcome:
         await channel.exit(ExecExit(start_error=str(error)))
         return Outcome.COMPLETED if error.code is Code.PRECONDITION else Outcome.BROKEN_FAR
     command = Command(process, channel.stdout, channel.stderr, timeout=spec.timeout)
-    how = await _run(channel, command, spec)
+    how = await _run(channel, command, spec, gone)
     if command.timed_out:
         await channel.exit(ExecExit(timed_out=True))
     elif how.signal:
@@ -125,17 +133,22 @@ async def _serve(channel: ExecChannel, init: SpawnClient) -> Outcome:
     return Outcome.COMPLETED
 
 
-async def _run(channel: ExecChannel, command: Command, spec: ExecSpec) -> Exit:
+async def _run(channel: ExecChannel, command: Command, spec: ExecSpec, gone: asyncio.Future[None]) -> Exit:
     given = _Input()
     running = asyncio.create_task(command.run())
     pumping = asyncio.create_task(given.pump(command, spec.terminal is not None))
     reading = asyncio.create_task(_read(channel, command, given))
     try:
         await channel.started()
-        await asyncio.wait([running, reading], return_when=asyncio.FIRST_COMPLETED)
-        if reading.done() and reading.exception() is not None:
-            reading.result()
-        return await running
+        watched: set[asyncio.Future[Any]] = {running, reading, gone}
+        while not running.done():
+            done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            if reading in done:
+                reading.result()  # raises where the near side broke; its orderly end is the end of input alone
+                watched.discard(reading)
+            if gone in done and not running.done():
+                raise StreamBroken("the near side is gone")
+        return running.result()
     finally:
         for task in (running, pumping, reading):
             task.cancel()
@@ -152,7 +165,7 @@ async def _read(channel: ExecChannel, command: Command, given: _Input) -> None:
         elif frame.kind is Kind.RESIZE and len(frame.payload) == SIZE.size:
             command.resize(TerminalSize(*SIZE.unpack(frame.payload)))
         elif frame.kind is Kind.SIGNAL and len(frame.payload) == 1 and frame.payload[0] in _SIGNALS:
-            command.signal(frame.payload[0])
+            await command.signal(frame.payload[0])
         else:
             raise OpenShellError(Code.BROKEN, f"the near side sent {frame.kind.name} that cannot be obeyed")
     given.end()

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.streams.grpc_client import Channel, MetadataItems
+from pyopenshell.streams.grpc_client import Channel
+from pyopenshell.wire.metadata import MetadataItems
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 
 PUSH_SANDBOX_LOGS = "/openshell.v1.OpenShell/PushSandboxLogs"
@@ -100,7 +101,8 @@ class LogRing:
         while not self._lines:
             self._changed.clear()
             await self._changed.wait()
-        taken, size = [], 0
+        taken: list[Line] = []
+        size = 0
         for line in self._lines:
             size += line.size
             if taken and size > BATCH_MAX:

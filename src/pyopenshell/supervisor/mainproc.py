@@ -19,11 +19,12 @@ from typing import Protocol
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.model import ExecSpec
-from pyopenshell.streams.grpc_client import Channel, MetadataItems
+from pyopenshell.streams.grpc_client import Channel
 from pyopenshell.supervisor.command import LINGER_MAX, LINGER_QUIET
 from pyopenshell.supervisor.init_client import Process, StartError
 from pyopenshell.supervisor.logs import LineSplitter, LogRing
 from pyopenshell.supervisor.pipes import PipeReader, widen
+from pyopenshell.wire.metadata import MetadataItems
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 
 REPORT_EXIT = "/openshell.v1.OpenShell/ReportMainProcessExit"
@@ -127,7 +128,7 @@ class MainProcess:
             await asyncio.gather(*pumps, return_exceptions=True)
             for reader in readers.values():
                 reader.close()
-        self._end(how.code)
+        self._end(how.status)
 
     async def _pump(self, stream: str, reader: PipeReader) -> None:
         lines = LineSplitter()

@@ -80,7 +80,7 @@ class PipeReader:
         return self._quiet is not None and self._loop.time() >= self._last
 
     async def _readable(self) -> bool:
-        waiter = self._loop.create_future()
+        waiter: asyncio.Future[bool] = self._loop.create_future()
         self._waiter = waiter
         self._loop.add_reader(self._fd, _settle, waiter, True)
         self._arm()

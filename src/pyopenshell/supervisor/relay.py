@@ -16,10 +16,12 @@ from collections.abc import Awaitable, Callable
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.model import Outcome, Target
 from pyopenshell.streams.contract import StreamClosed
-from pyopenshell.streams.grpc_client import Channel, MetadataItems
-from pyopenshell.streams.legs import FEATURES, DataLeg
+from pyopenshell.streams.data_leg import DataLeg
+from pyopenshell.streams.grpc_client import Channel
+from pyopenshell.streams.raw_leg import FEATURES
 from pyopenshell.supervisor.dial import Dialled
 from pyopenshell.wire.convert import target_of
+from pyopenshell.wire.metadata import MetadataItems
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.status import status_of
 

@@ -17,9 +17,11 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.streams.client_call import ClientCall
 from pyopenshell.streams.contract import StreamClosed
-from pyopenshell.streams.grpc_client import Channel, ClientCall
+from pyopenshell.streams.grpc_client import Channel
 from pyopenshell.supervisor.relay import Dial, Relays
+from pyopenshell.wire.metadata import MetadataItems
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 
 CONNECT_SUPERVISOR = "/openshell.v1.OpenShell/ConnectSupervisor"
@@ -70,7 +72,7 @@ class Session:
         *,
         sandbox_id: str,
         instance_id: str,
-        token: str,
+        metadata: MetadataItems,
         connect: Connect,
         dial: Dial,
         main_state: Callable[[], pb.MainProcessState],
@@ -80,7 +82,7 @@ class Session:
     ) -> None:
         self._sandbox_id = sandbox_id
         self._instance_id = instance_id
-        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._metadata = tuple(metadata)
         self._connect = connect
         self._dial = dial
         self._main_state = main_state

@@ -94,7 +94,9 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
         self._chan = chan
         chan.set_write_buffer_limits(OUTPUT_HIGH, OUTPUT_LOW)
 
-    def pty_requested(self, term_type: str, term_size: tuple[int, int, int, int], term_modes: dict[int, int]) -> bool:
+    def pty_requested(
+        self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]
+    ) -> bool:
         self._env["TERM"] = term_type
         self._size = _size(term_size[0], term_size[1])
         self._modes = dict(term_modes)
@@ -121,7 +123,7 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
     def signal_received(self, signal: str) -> None:
         number = SIGNALS.get(signal)
         if number is not None and self._command is not None:
-            self._command.signal(number)
+            self._keep(asyncio.create_task(self._command.signal(number)))
 
     def break_received(self, msec: int) -> bool:  # noqa: ARG002
         return self._size is not None  # a PTY has no line to break: obeyed without effect, as sshd(8)

@@ -1,0 +1,138 @@
+"""The supervisor of one sandbox: outside of it, and the only one who speaks to the gateway for it.
+
+    born ─ root given up ─ init ─ main process ─┬─ Session: control stream and relays, for ever
+                                                ├─ MainProcess: output and end
+                                                └─ until init is gone, or the lifetime pipe ends
+
+Wiring alone. The zygote calls `born` in a fork; `main` (the command `openshell-supervisor`) is the same for a starter that
+has no zygote and hands the config socket over as a descriptor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from pyopenshell import log as logs_to
+from pyopenshell.drivers.messages import BadMessageError, readable
+from pyopenshell.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, OpenShellError
+from pyopenshell.linux.process import set_name
+from pyopenshell.streams.contract import ByteStream
+from pyopenshell.streams.grpc_client import Channel, Endpoint
+from pyopenshell.streams.sockets import adopt
+from pyopenshell.supervisor.birth import SupervisorBirth, give_up_root, receive
+from pyopenshell.supervisor.dial import Dialler
+from pyopenshell.supervisor.init_client import InitClient
+from pyopenshell.supervisor.logs import LogPusher, LogRing
+from pyopenshell.supervisor.mainproc import MainProcess
+from pyopenshell.supervisor.session import Session
+from pyopenshell.supervisor.ssh_start import SshStarter
+
+log = logging.getLogger("pyopenshell.supervisor")
+
+
+def born(config: socket.socket, _trusted: list[int]) -> int:
+    """Entry of the zygote's fork: a supervisor until its sandbox ends. Returns the exit status."""
+    birth = receive(config)
+    give_up_root(birth)
+    set_name("openshell-superv")
+    logs_to.configure(birth.spec.log_level or "info")
+    return run_supervisor(birth)
+
+
+def run_supervisor(birth: SupervisorBirth) -> int:
+    """Serve the sandbox until its init is gone or its lifetime ends. Returns the exit status."""
+    try:
+        asyncio.run(supervise(birth))
+    except OpenShellError as error:
+        log.error("%s", error)
+        return EXIT_ERROR
+    return EXIT_OK
+
+
+async def supervise(birth: SupervisorBirth) -> None:
+    """Wire everything together and wait for the end. Raises OpenShellError where init cannot be reached."""
+    init = await InitClient.connect(birth.run_directory)
+    try:
+        metadata = (("authorization", f"Bearer {birth.token}"),)
+        ring = LogRing()
+        main_process = MainProcess(init, birth.spec.command, ring, birth.sandbox_id, metadata)
+        await main_process.start()
+
+        async def connect() -> Channel:
+            path = f"/proc/self/fd/{birth.gateway_directory}/{birth.gateway_socket}"
+            return await Channel.connect(Endpoint(unix=path))
+
+        async def connect_inside(host: str, port: int) -> ByteStream:
+            return await adopt(await init.dial(host, port))
+
+        session = Session(
+            sandbox_id=birth.sandbox_id,
+            instance_id=main_process.instance_id,
+            metadata=metadata,
+            connect=connect,
+            dial=Dialler(init, connect_inside, SshStarter(birth, init)).dial,
+            main_state=main_process.state,
+            companions=(LogPusher(ring, birth.sandbox_id, metadata), main_process),
+        )
+        await _until_over(birth, init, session, main_process)
+    finally:
+        init.close()
+
+
+async def _until_over(birth: SupervisorBirth, init: InitClient, session: Session, main_process: MainProcess) -> None:
+    running = [asyncio.create_task(session.run()), asyncio.create_task(main_process.run())]
+    ends: list[asyncio.Task[Any]] = [running[0], asyncio.create_task(_lost(init))]
+    if birth.lifetime >= 0:
+        ends.append(asyncio.create_task(_ended(birth.lifetime)))
+    try:
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in done:  # the session never ends by itself: it raises what no one foresaw
+            log.info("the supervisor ends: %s", end.result())
+    finally:
+        for task in (*running, *ends):
+            task.cancel()
+        await asyncio.gather(*running, *ends, return_exceptions=True)
+
+
+async def _lost(init: InitClient) -> str:
+    return await asyncio.shield(init.lost)
+
+
+async def _ended(lifetime: int) -> str:
+    """Nothing is ever written to the pipe: it is readable at its end alone."""
+    await readable(lifetime)
+    return "its gateway has ended"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `openshell-supervisor`."""
+    parser = argparse.ArgumentParser(
+        prog="openshell-supervisor",
+        description="Serve one sandbox. The gateway starts it; there is nothing to start by hand.",
+        epilog="example: openshell-supervisor --config-fd 3  (a SEQPACKET socket on which the config comes)",
+    )
+    parser.add_argument("--config-fd", type=int, required=True, metavar="N", help="descriptor of the config socket")
+    given = parser.parse_args(argv)
+    try:
+        config = socket.socket(fileno=os.dup(given.config_fd))
+    except OSError as error:
+        print(f"openshell-supervisor: descriptor {given.config_fd}: {error.strerror}", file=sys.stderr)
+        return EXIT_USAGE
+    try:
+        return born(config, [])
+    except (BadMessageError, EOFError, OSError) as error:
+        print(f"openshell-supervisor: no config came: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    finally:
+        config.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
