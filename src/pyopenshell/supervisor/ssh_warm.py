@@ -54,7 +54,7 @@ async def _connect(host_key: asyncssh.SSHKey, user_key: asyncssh.SSHKey, cipher:
         agent_path=None,
         encryption_algs=[cipher],
     ) as client:
-        await client.run("true", env={"LANG": "C"}, term_type="xterm", input="x")
+        await client.run("true", env={"LANG": "C"}, term_type="xterm")
         await _files(client)
         await _forward(client)
     await connection.finished()

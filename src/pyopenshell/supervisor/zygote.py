@@ -162,6 +162,7 @@ def main() -> int:
     orders = settle()
     entries = load()
     sealing.warm()
+    importlib.import_module("pyopenshell.supervisor.ssh_warm").warm()
     gc.collect()
     gc.freeze()
     Zygote(orders, entries).run()
