@@ -23,7 +23,7 @@ FLOORS = {
     "cli": 6,
 }  # fmt: skip
 #: Beside the floors: imported by main modules (and by each other) alone.
-BESIDE = {"config", "log"}
+BESIDE = {"config", "config_values", "log"}
 PURE = {"http2", "relay"}
 #: Modules that reach a clock, a socket, a task or a log.
 IMPURE = {"asyncio", "time", "socket", "logging", "os", "threading", "select", "selectors", "subprocess", "ssl", "io"}

@@ -2,7 +2,8 @@
 
 Made at the first start, kept under `pki/` (0700, files 0600), made anew when near their end or when the names have changed.
 What is there is judged by what it is: a certificate that does not fit its key, its CA, its names or the time (a crash
-between two renames, a copied directory, a clock) is replaced. The CA's key stays, so that clients that trust the CA go on doing so.
+between two renames, a copied directory, a clock) is replaced. The CA's key stays, so that its
+clients go on trusting it.
 """
 
 from __future__ import annotations

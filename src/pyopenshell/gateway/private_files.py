@@ -40,7 +40,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def read_private(path: Path, limit: int) -> bytes | None:
-    """The content of `path`, None where there is none. Raises PRECONDITION where it cannot be read or is over `limit` bytes."""
+    """The content of `path`, None where there is none. Raises PRECONDITION where it is unreadable or over `limit` bytes."""
     try:
         with path.open("rb") as file:
             content = file.read(limit + 1)
