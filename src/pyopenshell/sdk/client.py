@@ -13,7 +13,7 @@ Nothing connects before the first call; all calls share one connection, which is
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Self
@@ -70,10 +70,17 @@ class Client:
         return await exec_.run(self.connection, check_sandbox(sandbox), spec, stdin)
 
     def forward(
-        self, sandbox: str, target: TcpTarget, local: tuple[str, int] = ("127.0.0.1", 0)
+        self,
+        sandbox: str,
+        target: TcpTarget,
+        local: tuple[str, int] = ("127.0.0.1", 0),
+        on_closed: Callable[[forward_.Closed], None] = lambda _: None,
     ) -> AbstractAsyncContextManager[forward_.Forward]:
-        """Listen on `local` for the time of the block and carry every connection to `target`."""
-        return forward_.forward(self.connection, check_sandbox(sandbox), target, local)
+        """Listen on `local` for the time of the block and carry every connection to `target`.
+
+        `on_closed` is told how each one ended.
+        """
+        return forward_.forward(self.connection, check_sandbox(sandbox), target, local, on_closed)
 
     def session(
         self, sandbox: str, target: Target, max_connections: int = 1
@@ -88,9 +95,7 @@ class Client:
     async def whoami(self) -> User:
         """Who the gateway takes us for. Raises UNAUTHENTICATED."""
         found = await self.connection.call("GetCurrentUser", pb.GetCurrentUserRequest(), pb.GetCurrentUserResponse)
-        return User(
-            found.subject, found.display_name, tuple(found.roles), tuple(found.scopes), found.identity_provider
-        )
+        return User(found.subject, found.display_name, tuple(found.roles), tuple(found.scopes), found.identity_provider)
 
     async def info(self) -> GatewayInfo:
         """Version and drivers of the gateway."""

@@ -1,6 +1,6 @@
 """One warm connection to one gateway, made when it is first needed and made again after it was lost.
 
-Everything the SDK says to a gateway goes through here, so there is one place that knows how to connect, who we are, and how a
+Everything the SDK says to a gateway goes through here: the one place that knows how to connect, who we are, and how a
 failure to connect is told.
 """
 
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -16,7 +17,8 @@ from google.protobuf.message import Message
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.sdk.gateways import Gateway
 from pyopenshell.streams import grpc_client
-from pyopenshell.streams.grpc_client import Channel, ClientCall
+from pyopenshell.streams.client_call import ClientCall
+from pyopenshell.streams.grpc_client import Channel
 
 M = TypeVar("M", bound=Message)
 
@@ -55,11 +57,12 @@ class Connection:
         channel = await self.channel()
         return await channel.unary(service + rpc, request, response, metadata=self._metadata(), timeout=timeout)
 
-    async def stream(self, rpc: str, request: Message, response: type[M]) -> AsyncIterator[M]:
+    async def stream(self, rpc: str, request: Message, response: type[M]) -> AsyncGenerator[M, None]:
         """One request, a stream of answers; closing the iterator cancels the call."""
         channel = await self.channel()
-        async for message in channel.stream(SERVICE + rpc, request, response, metadata=self._metadata()):
-            yield message
+        async with aclosing(channel.stream(SERVICE + rpc, request, response, metadata=self._metadata())) as answers:
+            async for message in answers:
+                yield message
 
     async def open(self, rpc: str) -> ClientCall:
         """A call with a stream both ways."""
@@ -84,11 +87,13 @@ class Connection:
     async def _connect(self) -> Channel:
         gateway = self.gateway
         endpoint = grpc_client.Endpoint(host=gateway.endpoint.host, port=gateway.endpoint.port)
-        name = f"gateway {gateway.name!r} at {gateway.endpoint}"
+        name = f"gateway {gateway.name!r}"
         try:
-            return await Channel.connect(endpoint, tls_of(gateway, bool(self._token)), timeout=CONNECT_TIMEOUT, name=name)
+            return await Channel.connect(
+                endpoint, tls_of(gateway, bool(self._token)), timeout=CONNECT_TIMEOUT, name=name
+            )
         except OpenShellError as error:
-            if error.code is not Code.UNAVAILABLE or error.hint:
+            if error.code is not Code.UNAVAILABLE:
                 raise
             hint = f"see 'openshell gateway status {gateway.name}'"
             if not gateway.is_remote:
@@ -99,22 +104,15 @@ class Connection:
 def tls_of(gateway: Gateway, with_token: bool) -> ssl.SSLContext | None:
     """The TLS context for `gateway`; None for an `http` endpoint. Raises PRECONDITION that names the missing file.
 
-    A gateway without ca.crt is verified against the system's authorities, as for one behind a public certificate.
+    Without ca.crt the gateway is verified against the system's authorities, as for one behind a public certificate.
     """
     if gateway.endpoint.scheme == "http":
         return None
     from pyopenshell.streams import tls
 
     present = not with_token and gateway.certificate.exists() and gateway.key.exists()
-    try:
-        return tls.client_context(
-            gateway.ca if gateway.ca.exists() else None,
-            gateway.certificate if present else None,
-            gateway.key if present else None,
-        )
-    except (OSError, ssl.SSLError, ValueError) as error:
-        raise OpenShellError(
-            Code.PRECONDITION,
-            f"the certificates of gateway {gateway.name!r} in {gateway.mtls} cannot be used",
-            hint=f"add it again: 'openshell gateway add {gateway.name}'",
-        ) from error
+    return tls.client_context(
+        gateway.ca if gateway.ca.exists() else None,
+        gateway.certificate if present else None,
+        gateway.key if present else None,
+    )

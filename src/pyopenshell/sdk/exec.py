@@ -1,8 +1,8 @@
 """Running a command in a sandbox: one relay to the `exec` target, frames end to end with the supervisor.
 
 States of an `Execution`: opened (nothing certain), started (the far side said STARTED), finished (EXIT arrived). A refusal
-before `started` keeps its own code, so an unknown sandbox is NOT_FOUND. Once it has started, every end that is not an EXIT is
-BROKEN: a lost connection is never mistaken for a status.
+by the gateway before `started` keeps its own code, so an unknown sandbox is NOT_FOUND. Every other end that is not an EXIT
+is BROKEN: the command may have run, and a lost connection is never mistaken for a status.
 """
 
 from __future__ import annotations
@@ -71,10 +71,12 @@ class Execution:
         self._channel = ExecChannel(relay.leg)
         self.started = False
         self.exit: ExitStatus | None = None
+        self._why_aborted = ""
 
-    async def relay_id(self) -> str:
-        """The channel id of the relay, waiting until it is connected."""
-        return await self._relay.channel_id()
+    @property
+    def relay_id(self) -> str:
+        """The channel id of the relay, once something came from the far side."""
+        return self._relay.channel_id
 
     async def stdin(self, data: Buffer) -> bool:
         """Send standard input, with back-pressure. False when the command is gone: nothing more can be sent."""
@@ -92,9 +94,10 @@ class Execution:
         """Send a signal to the command's process group."""
         return await self._send(self._channel.signal(number))
 
-    def abort(self) -> None:
+    def abort(self, reason: str = "it was cancelled") -> None:
         """Break the stream; the supervisor then ends the command."""
-        self._relay.leg.abort("cancelled")
+        self._why_aborted = reason
+        self._relay.leg.abort(reason)
 
     async def __aiter__(self) -> AsyncIterator[Output]:
         """Yield output in the order of arrival until the command has ended. Raises the refusal, or BROKEN."""
@@ -107,8 +110,10 @@ class Execution:
                 elif frame.kind is Kind.EXIT:
                     self.exit = exit_of(ExecExit.FromString(bytes(frame.payload)))
                     return
+        except StreamClosed as error:
+            raise _lost(self._why_aborted or "it was cancelled") from error
         except StreamBroken as error:
-            if self.started and error.code is not Code.BROKEN:
+            if self.started or self._relay.refusal is None:
                 raise _lost(error.message) from error
             raise
         raise _lost("the stream ended")
@@ -123,9 +128,16 @@ class Execution:
 
 @asynccontextmanager
 async def execution(connection: Connection, sandbox: str, spec: ExecSpec) -> AsyncIterator[Execution]:
-    """Start `spec` in `sandbox`. Leaving the block before the command has ended ends it."""
+    """Start `spec` in `sandbox`. Leaving the block before the command has ended ends it.
+
+    The far side keeps `spec.timeout`. Where it does not, the stream is broken TIMEOUT_GRACE seconds later.
+    """
     relay = await open_relay(connection, sandbox, ExecTarget())
     running = Execution(relay)
+    overdue = None
+    if spec.timeout:
+        why = f"the far side did not end it within {TIMEOUT_GRACE:g} s of its timeout"
+        overdue = asyncio.get_running_loop().call_later(spec.timeout + TIMEOUT_GRACE, running.abort, why)
     try:
         try:
             await running._channel.start(spec)
@@ -135,14 +147,15 @@ async def execution(connection: Connection, sandbox: str, spec: ExecSpec) -> Asy
         if running.exit is not None:
             await _close_quietly(relay)
     finally:
+        if overdue is not None:
+            overdue.cancel()
         running.abort()
 
 
 async def run(connection: Connection, sandbox: str, spec: ExecSpec, stdin: bytes = b"") -> Completed:
     """Run a command to its end and collect its output. Raises the refusal, or BROKEN when its status is not known."""
     out, err = bytearray(), bytearray()
-    limit = spec.timeout + TIMEOUT_GRACE if spec.timeout else None
-    async with execution(connection, sandbox, spec) as running, asyncio.timeout(limit):
+    async with execution(connection, sandbox, spec) as running:
         feeder = asyncio.create_task(_feed(running, stdin))
         try:
             async for piece in running:
@@ -150,9 +163,8 @@ async def run(connection: Connection, sandbox: str, spec: ExecSpec, stdin: bytes
         finally:
             feeder.cancel()
             await asyncio.gather(feeder, return_exceptions=True)
-        if running.exit is None:
-            raise _lost("the stream ended")
-        return Completed(running.exit, bytes(out), bytes(err), await running.relay_id())
+        assert running.exit is not None  # the loop raises otherwise
+        return Completed(running.exit, bytes(out), bytes(err), running.relay_id)
 
 
 def exit_of(message: ExecExit) -> ExitStatus:

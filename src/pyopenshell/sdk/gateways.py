@@ -104,7 +104,9 @@ class Registry:
         if data is None:
             known = ", ".join(self.names()) or "none"
             raise OpenShellError(
-                Code.NOT_FOUND, f"gateway {name!r} is not registered", hint=f"known: {known}; see 'openshell gateway add'"
+                Code.NOT_FOUND,
+                f"gateway {name!r} is not registered",
+                hint=f"known: {known}; see 'openshell gateway add'",
             )
         try:
             fields = json.loads(data)

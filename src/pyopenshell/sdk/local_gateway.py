@@ -103,7 +103,7 @@ class LocalGateway:
             command += ["--config", str(config)]
         ready, ready_far = os.pipe()
         try:
-            with self.log.open("ab", opener=_private_opener) as log:
+            with open(self.log, "ab", opener=_private_opener) as log:
                 log_start = log.tell()
                 child = subprocess.Popen(
                     [*command, "--ready-fd", str(ready_far)],
@@ -140,7 +140,9 @@ class LocalGateway:
     def _register(self, fields: Mapping[str, Any]) -> Started:
         process = ProcessName.of(int(fields["pid"]))
         if process is None:
-            raise OpenShellError(Code.PRECONDITION, f"gateway {self.name!r} ended right after its start", hint=self._see())
+            raise OpenShellError(
+                Code.PRECONDITION, f"gateway {self.name!r} ended right after its start", hint=self._see()
+            )
         credentials = {ours: read_small(self.state / "pki" / its) for ours, its in _PKI_FILES.items()}
         gateway = self._registry.save(
             self.name,

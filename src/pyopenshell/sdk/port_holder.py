@@ -39,7 +39,9 @@ def port_in_use(address: str, port: int) -> OpenShellError:
     holder = holder_of(port)
     by = f" by process {holder}" if holder else ""
     return OpenShellError(
-        Code.CONFLICT, f"port {port} on {address} is already in use{by}", hint="choose another one; 0 takes any free port"
+        Code.CONFLICT,
+        f"port {port} on {address} is already in use{by}",
+        hint="choose another one; 0 takes any free port",
     )
 
 

@@ -10,24 +10,37 @@ from dataclasses import dataclass
 
 from pyopenshell.model import DEFAULT_WORKSPACE, Target
 from pyopenshell.sdk.connection import Connection
-from pyopenshell.streams.legs import FEATURES, DataLeg
+from pyopenshell.streams import FEATURES, DataLeg
 from pyopenshell.wire.convert import put_target
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
+from pyopenshell.wire.status import RemoteError
 
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """An open relay: its stream, and `channel_id()` once the far side is connected."""
+    """An open relay: its stream, and what the gateway said about it."""
 
     leg: DataLeg
 
-    async def channel_id(self) -> str:
-        """The relay's name at the gateway, waiting for the connection; empty from a gateway that does not tell.
+    async def connected(self) -> str:
+        """Wait until the far side is connected; the channel id. To be called before the first read, or not at all.
 
         Raises StreamBroken with the reason where the relay was refused.
         """
-        init = await self.leg.init()
-        return pb.TcpForwardInit.FromString(init).relay_id if init is not None else ""
+        await self.leg.init()
+        return self.channel_id
+
+    @property
+    def channel_id(self) -> str:
+        """The relay's name at the gateway, once something was read; empty from a gateway that does not tell."""
+        greeting = self.leg.greeting
+        return pb.TcpForwardInit.FromString(greeting).relay_id if greeting is not None else ""
+
+    @property
+    def refusal(self) -> RemoteError | None:
+        """The status that the gateway ended the call with, where it was not OK; None while the call goes on."""
+        call = self.leg.call
+        return call.error if call.stream.headers and call.stream.ended else None
 
 
 async def open_relay(connection: Connection, sandbox: str, target: Target, token: str = "") -> Relay:

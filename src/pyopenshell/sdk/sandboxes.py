@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from datetime import datetime
+
+from google.protobuf.message import Message
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.model import Phase, SandboxSpec, check_label, check_name, is_id, new_id
@@ -54,6 +57,14 @@ class Sandboxes:
         """Raises NOT_FOUND."""
         return await self._sandbox("GetSandbox", pb.GetSandboxRequest(name=check_sandbox(sandbox)))
 
+    async def logs(self, sandbox: str, *, lines: int = 0, since: datetime | None = None) -> list[LogLine]:
+        """The last `lines` lines that the gateway keeps (0: all), those after `since` where it is given."""
+        request = pb.GetSandboxLogsRequest(sandbox=check_sandbox(sandbox), lines=lines)
+        if since is not None:
+            request.since_time.FromDatetime(since)
+        response = await self._connection.call("GetSandboxLogs", request, pb.GetSandboxLogsResponse)
+        return [LogLine.of(line) for line in response.logs]
+
     async def list(self, label_selector: str = "") -> list[Sandbox]:
         """All sandboxes whose labels match `k=v,k2=v2`, page by page."""
         found: list[Sandbox] = []
@@ -78,19 +89,9 @@ class Sandboxes:
 
     async def delete(self, sandbox: str, *, allow_missing: bool = False) -> bool:
         """Delete it and its workspace. Returns whether there was one; raises NOT_FOUND unless `allow_missing`."""
-        request = pb.DeleteSandboxRequest(
-            name=check_sandbox(sandbox), allow_missing=allow_missing, request_id=new_id()
-        )
+        request = pb.DeleteSandboxRequest(name=check_sandbox(sandbox), allow_missing=allow_missing, request_id=new_id())
         response = await self._connection.call("DeleteSandbox", request, pb.DeleteSandboxResponse)
         return response.outcome != pb.DELETION_OUTCOME_ALREADY_ABSENT
-
-    async def logs(self, sandbox: str, *, lines: int = 0, since: datetime | None = None) -> list[LogLine]:
-        """The last `lines` lines that the gateway keeps (0: all), those after `since` where it is given."""
-        request = pb.GetSandboxLogsRequest(sandbox=check_sandbox(sandbox), lines=lines)
-        if since is not None:
-            request.since_time.FromDatetime(since)
-        response = await self._connection.call("GetSandboxLogs", request, pb.GetSandboxLogsResponse)
-        return [LogLine.of(line) for line in response.logs]
 
     async def watch(
         self,
@@ -101,7 +102,7 @@ class Sandboxes:
         events: bool = False,
         tail: int = 0,
         stop_on_terminal: bool = False,
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         """A snapshot first, then every change, until the sandbox is gone (or at rest, with `stop_on_terminal`)."""
         request = pb.WatchSandboxRequest(
             sandbox=check_sandbox(sandbox),
@@ -111,10 +112,11 @@ class Sandboxes:
             log_tail_lines=tail,
             stop_on_terminal=stop_on_terminal,
         )
-        async for message in self._connection.stream("WatchSandbox", request, pb.SandboxStreamEvent):
-            event = watch_event(message)
-            if event is not None:
-                yield event
+        async with aclosing(self._connection.stream("WatchSandbox", request, pb.SandboxStreamEvent)) as messages:
+            async for message in messages:
+                event = watch_event(message)
+                if event is not None:
+                    yield event
 
     async def wait_ready(
         self,
@@ -130,17 +132,13 @@ class Sandboxes:
         """
         last: Sandbox | None = None
         try:
-            async with asyncio.timeout(timeout):
-                watching = self.watch(sandbox, status=True)
-                try:
-                    async for event in watching:
-                        if isinstance(event, Sandbox):
-                            last = event
-                            progress(event)
-                            if event.phase in SETTLED:
-                                return _usable(event)
-                finally:
-                    await watching.aclose()  # type: ignore[attr-defined]
+            async with asyncio.timeout(timeout), aclosing(self.watch(sandbox, status=True)) as events:
+                async for event in events:
+                    if isinstance(event, Sandbox):
+                        last = event
+                        progress(event)
+                        if event.phase in SETTLED:
+                            return _usable(event)
         except TimeoutError as error:
             phase = last.phase.label if last else "unknown"
             raise OpenShellError(
@@ -148,8 +146,8 @@ class Sandboxes:
             ) from error
         raise OpenShellError(Code.BROKEN, f"the gateway stopped telling about sandbox {sandbox!r} before it was ready")
 
-    async def _sandbox(self, rpc: str, request: object) -> Sandbox:
-        response = await self._connection.call(rpc, request, pb.SandboxResponse)  # type: ignore[arg-type]
+    async def _sandbox(self, rpc: str, request: Message) -> Sandbox:
+        response = await self._connection.call(rpc, request, pb.SandboxResponse)
         return Sandbox.of(response.sandbox)
 
 

@@ -29,9 +29,7 @@ class Session:
     expires: datetime | None
 
 
-async def create_session(
-    connection: Connection, sandbox: str, target: Target, max_connections: int = 1
-) -> Session:
+async def create_session(connection: Connection, sandbox: str, target: Target, max_connections: int = 1) -> Session:
     """A token for `target` of `sandbox` alone, for at most `max_connections` at once. Raises what the gateway answers."""
     request = pb.CreateSshSessionRequest(sandbox=sandbox, max_connections=max_connections)
     put_target(request.target, target)

@@ -67,7 +67,9 @@ class SshFiles:
                 loaded = serialization.load_ssh_private_key(existing, None)
             except (ValueError, TypeError) as error:
                 raise OpenShellError(
-                    Code.PRECONDITION, f"{self.private_key} is not a private key", hint="remove it to have a new one made"
+                    Code.PRECONDITION,
+                    f"{self.private_key} is not a private key",
+                    hint="remove it to have a new one made",
                 ) from error
             if not isinstance(loaded, Ed25519PrivateKey):
                 raise OpenShellError(
@@ -116,7 +118,7 @@ def proxy_command(program: Sequence[str], environ: Mapping[str, str], sandbox: s
 def config_block(
     files: SshFiles, program: Sequence[str], environ: Mapping[str, str], sandbox: str, gateway: str
 ) -> str:
-    """The text for ~/.ssh/config: `ssh openshell-NAME` then reaches the sandbox. Raises INVALID for paths ssh cannot hold."""
+    """The text for ~/.ssh/config, for `ssh openshell-NAME`. Raises INVALID for paths that ssh cannot hold."""
     alias = host_alias(sandbox, gateway)
     return (
         f"Host openshell-{sandbox}\n"

@@ -1,0 +1,152 @@
+"""`openshell sandbox create`: ask for a sandbox, wait until a command can run in it, and with --attach stay with its own.
+
+Where no gateway is registered at all, a local one is started first: the first command of a fresh machine works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import click
+
+from pyopenshell.cli.attach import attach
+from pyopenshell.cli.clients import client_of
+from pyopenshell.cli.commands import Command, gateway_options, output_option, pairs
+from pyopenshell.cli.context import Context
+from pyopenshell.cli.progress import Progress
+from pyopenshell.cli.sandbox import tell
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.model import Limits, Phase, SandboxSpec
+from pyopenshell.sdk.client import Client
+from pyopenshell.sdk.gateways import Registry
+from pyopenshell.sdk.last_used import LastUsed
+from pyopenshell.sdk.local_gateway import LocalGateway
+from pyopenshell.sdk.types import Sandbox
+from pyopenshell.wire.sandbox_spec import parse_cpu, parse_memory
+
+
+@click.command(
+    cls=Command,
+    takes_command=True,
+    options_metavar="[OPTIONS]",
+    example="openshell sandbox create web\n"
+    "openshell sandbox create web --env PORT=8000 --memory 512Mi -- python3 -m http.server",
+)
+@click.argument("name", required=False)
+@click.option(
+    "--from", "source", metavar="DIR|TAR", help="Root file system: a directory or a tar file on the gateway's machine."
+)
+@click.option("--env", "env", multiple=True, metavar="K=V", help="Environment variable; repeatable.")
+@click.option("--label", "labels", multiple=True, metavar="K=V", help="Label; repeatable.")
+@click.option("--workdir", default="", metavar="DIR", help="Directory in the sandbox.")
+@click.option("--cpu", metavar="CORES", help="Limit: 2, 0.5 or 500m.")
+@click.option("--memory", metavar="BYTES", help="Limit: 512Mi, 2G.")
+@click.option(
+    "--limits",
+    "limits_mode",
+    type=click.Choice(["strict", "best-effort"]),
+    default="strict",
+    show_default=True,
+    help="Whether limits that the machine cannot hold are refused.",
+)
+@click.option("--attach", "attached", is_flag=True, help="Stay with the main process; its exit status becomes ours.")
+@output_option
+@gateway_options
+@click.pass_obj
+async def create(
+    context: Context,
+    name: str | None,
+    source: str | None,
+    env: tuple[str, ...],
+    labels: tuple[str, ...],
+    workdir: str,
+    cpu: str | None,
+    memory: str | None,
+    limits_mode: str,
+    attached: bool,
+    output: str,
+    command: tuple[str, ...],
+) -> int:
+    """Create a sandbox and wait until a command can run in it.
+
+    What follows '--' is its main process: argv as it stands, no shell added, its output in 'sandbox logs'. Without one the
+    sandbox idles until it is stopped.
+    """
+    if attached and not command:
+        raise click.UsageError("--attach needs a command behind '--'")
+    spec = SandboxSpec(
+        source=source_of(context, source) if source is not None else "",
+        env=pairs(env, "--env"),
+        workdir=workdir,
+        command=command,
+        limits=Limits(
+            parse_cpu(cpu) if cpu is not None else 0.0,
+            parse_memory(memory) if memory is not None else 0,
+            best_effort=limits_mode == "best-effort",
+        ),
+    )
+    await start_first_gateway(context)
+    async with client_of(context) as client:
+        made = await client.sandboxes.create(
+            spec, name=name if name is not None else "", labels=pairs(labels, "--label")
+        )
+        LastUsed(context.paths).set(client.gateway.name, made.name)
+        if attached:
+            return await attach(context, client, made.name)
+        found = await _wait(context, client, made)
+    if found.phase is Phase.READY:
+        line = f"sandbox {found.name} is ready"
+    else:
+        line = f"sandbox {found.name} started, and its command ended with status {found.exit_code or 0}"
+    tell(context, output, found, line)
+    return 0
+
+
+def source_of(context: Context, text: str) -> str:
+    """`dir:/path` or `tar:/path` for what --from named. Raises NOT_FOUND, INVALID."""
+    kind, colon, rest = text.partition(":")
+    path: Path = context.path(rest if colon and kind in ("dir", "tar") else text).resolve()
+    if not path.exists():
+        raise OpenShellError(Code.NOT_FOUND, f"--from: {path} does not exist")
+    if not (path.is_dir() or path.is_file()):
+        raise OpenShellError(Code.INVALID, f"--from: {path} is neither a directory nor a tar file")
+    return f"{'dir' if path.is_dir() else 'tar'}:{path}"
+
+
+async def start_first_gateway(context: Context) -> None:
+    """Start a local gateway, with a one-line notice, where none is registered and none was asked for."""
+    if context.gateway or context.environ.get("OPENSHELL_GATEWAY") or Registry(context.paths).names():
+        return
+    local = LocalGateway(context.paths)
+    async with Progress(context, "starting a local gateway"):
+        started = await asyncio.to_thread(local.start, context.environ)
+    context.err(
+        f"no gateway was registered: started {started.gateway.name!r} at {started.gateway.endpoint} "
+        f"('openshell gateway stop' ends it)"
+    )
+
+
+async def _wait(context: Context, client: Client, made: Sandbox) -> Sandbox:
+    """Wait until it is ready; Ctrl-C leaves it as it is and says so."""
+    main = asyncio.current_task()
+    interrupted = False
+
+    def interrupt() -> None:
+        nonlocal interrupted
+        interrupted = True
+        if main is not None:
+            main.cancel()
+
+    try:
+        with context.hearing((signal.SIGINT, interrupt)):
+            async with Progress(context, f"creating {made.name}") as progress:
+                return await client.sandboxes.wait_ready(
+                    made.name, progress=lambda seen: progress.say(f"{made.name}: {seen.phase.label.lower()}")
+                )
+    except asyncio.CancelledError:
+        if not interrupted:
+            raise
+        context.err(f"sandbox {made.name} goes on starting; 'openshell sandbox delete {made.name}' removes it")
+        raise KeyboardInterrupt from None

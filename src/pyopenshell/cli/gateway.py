@@ -1,0 +1,217 @@
+"""`openshell gateway`: the gateways that are known here, and the local one: start, stop, status."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+
+from pyopenshell.cli.clients import client_of, token_of
+from pyopenshell.cli.commands import Command, Group, gateway_options, output_option
+from pyopenshell.cli.context import Context
+from pyopenshell.cli.output import show_list, show_one
+from pyopenshell.cli.progress import Progress
+from pyopenshell.cli.status import reach
+from pyopenshell.errors import EXIT_ERROR, EXIT_OK, Code, OpenShellError
+from pyopenshell.sdk.client import Client
+from pyopenshell.sdk.files import read_small
+from pyopenshell.sdk.gateways import AUTH_MTLS, AUTH_PLAINTEXT, AUTH_TOKEN, Endpoint, Gateway, Registry
+from pyopenshell.sdk.local_gateway import DEFAULT_NAME, LocalGateway
+
+_HERE = "pyopenshell.cli.gateway"
+
+
+@click.command(
+    cls=Group,
+    lazy={
+        "start": f"{_HERE}:start",
+        "stop": f"{_HERE}:stop",
+        "status": f"{_HERE}:status",
+        "add": f"{_HERE}:add",
+        "list": f"{_HERE}:list_",
+        "select": f"{_HERE}:select",
+        "remove": f"{_HERE}:remove",
+        "info": f"{_HERE}:info",
+    },
+    example="openshell gateway start\nopenshell gateway list",
+    help="Start a gateway on this machine, or register others.",
+)
+def gateway() -> None:
+    pass
+
+
+def row(found: Gateway, active: str) -> dict[str, Any]:
+    """A gateway as a program reads it."""
+    return {
+        "name": found.name,
+        "endpoint": str(found.endpoint),
+        "active": found.name == active,
+        "is_remote": found.is_remote,
+        "auth_mode": found.auth_mode,
+    }
+
+
+@click.command(cls=Command, example="openshell gateway start\nopenshell gateway start lab --port 8443")
+@click.argument("name", default=DEFAULT_NAME)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port on 127.0.0.1; 0 takes any. Default: the one it had, or any."
+)
+@click.option("--config", metavar="FILE", help="Configuration of the gateway (TOML).")
+@output_option
+@click.pass_obj
+async def start(context: Context, name: str, port: int | None, config: str | None, output: str) -> None:
+    """Start a gateway on this machine, in the background, and register it. One that runs already is left alone."""
+    local = LocalGateway(context.paths, name)
+    file = context.path(config) if config else None
+    if file is not None and not file.is_file():
+        raise OpenShellError(Code.NOT_FOUND, f"configuration {file} does not exist")
+    async with Progress(context, f"starting gateway {name}"):
+        started = await asyncio.to_thread(local.start, context.environ, port=port, config=file)
+    found = started.gateway
+    if output == "table":
+        verb = "serves" if started.fresh else "already runs"
+        context.out(f"gateway {found.name} {verb} at {found.endpoint}, process {started.process.pid}")
+    else:
+        data = row(found, Registry(context.paths).active_name())
+        show_one(context, output, data | {"pid": started.process.pid, "fresh": started.fresh})
+
+
+@click.command(cls=Command, example="openshell gateway stop")
+@click.argument("name", required=False)
+@click.pass_obj
+async def stop(context: Context, name: str | None) -> None:
+    """Stop a gateway of this machine. Its sandboxes go on running; the next start takes them over."""
+    registry = Registry(context.paths)
+    found = registry.resolve(name or "")
+    if found.is_remote:
+        raise OpenShellError(Code.INVALID, f"gateway {found.name!r} runs elsewhere, at {found.endpoint}")
+    async with Progress(context, f"stopping gateway {found.name}"):
+        ended = await asyncio.to_thread(LocalGateway(context.paths, found.name).stop)
+    context.out(f"gateway {found.name} stopped" if ended else f"gateway {found.name} was not running")
+
+
+@click.command(cls=Command, example="openshell gateway status")
+@click.argument("name", required=False)
+@output_option
+@click.pass_obj
+async def status(context: Context, name: str | None, output: str) -> int:
+    """Tell whether a gateway runs and answers; exit status 1 where it does not."""
+    found = Registry(context.paths).resolve(name or context.gateway)
+    data: dict[str, Any] = {}
+    if not found.is_remote:
+        process = LocalGateway(context.paths, found.name).process
+        data = {"running": process is not None, "pid": process.pid if process else None}
+    async with Client(found, token_of(context)) as client:
+        data = await reach(client) | data
+    show_one(context, output, data)
+    return EXIT_ERROR if "error" in data else EXIT_OK
+
+
+@click.command(
+    cls=Command,
+    example="openshell gateway add lab --endpoint https://lab.example:8443 \\\n"
+    "    --ca ca.crt --cert tls.crt --key tls.key",
+)
+@click.argument("name")
+@click.option("--endpoint", required=True, metavar="URL", help="https://HOST:PORT")
+@click.option("--ca", metavar="FILE", help="Authority that signed the gateway's certificate. Default: the system's.")
+@click.option("--cert", metavar="FILE", help="Your certificate; without one, an API token says who you are.")
+@click.option("--key", metavar="FILE", help="The private key of your certificate.")
+@click.option("--replace", is_flag=True, help="Overwrite a gateway of this name.")
+@click.pass_obj
+def add(
+    context: Context, name: str, endpoint: str, ca: str | None, cert: str | None, key: str | None, replace: bool
+) -> None:
+    """Register a gateway that runs elsewhere. Nothing is sent to it."""
+    registry = Registry(context.paths)
+    registry.directory(name)
+    if (cert is None) != (key is None):
+        raise OpenShellError(Code.INVALID, "--cert and --key belong together")
+    if name in registry.names():
+        if not replace:
+            raise OpenShellError(
+                Code.CONFLICT, f"gateway {name!r} is registered already", hint="--replace overwrites it"
+            )
+        if not registry.load(name).is_remote and LocalGateway(context.paths, name).process is not None:
+            raise OpenShellError(Code.CONFLICT, f"gateway {name!r} runs on this machine", hint="stop it first")
+    where = Endpoint.parse(endpoint)
+    files = {"ca.crt": ca, "tls.crt": cert, "tls.key": key}
+    content: dict[str, bytes] = {}
+    for target, source in files.items():
+        if source is not None:
+            content[target] = _pem(context, source)
+    mode = AUTH_PLAINTEXT if where.scheme == "http" else AUTH_MTLS if cert else AUTH_TOKEN
+    if name in registry.names():
+        registry.remove(name)
+    found = registry.save(name, where, is_remote=True, auth_mode=mode, credentials=content)
+    chosen = ", selected" if registry.active_name() == name else ""
+    context.out(f"gateway {found.name} registered at {found.endpoint}{chosen}")
+
+
+@click.command(cls=Command, name="list", example="openshell gateway list -o json")
+@output_option
+@click.pass_obj
+def list_(context: Context, output: str) -> None:
+    """List the gateways that are registered here."""
+    registry = Registry(context.paths)
+    active = registry.active_name()
+    rows = []
+    for name in registry.names():
+        try:
+            rows.append(row(registry.load(name), active))
+        except OpenShellError as error:
+            context.err(f"error: {error}")
+    show_list(context, output, rows, {"NAME": "name", "ACTIVE": "active", "ENDPOINT": "endpoint", "AUTH": "auth_mode"})
+
+
+@click.command(cls=Command, example="openshell gateway select lab")
+@click.argument("name")
+@click.pass_obj
+def select(context: Context, name: str) -> None:
+    """Make a gateway the one that is meant where none is named."""
+    Registry(context.paths).select(name)
+    context.out(f"gateway {name} is selected")
+
+
+@click.command(cls=Command, example="openshell gateway remove lab")
+@click.argument("name")
+@click.pass_obj
+def remove(context: Context, name: str) -> None:
+    """Forget a gateway and the credentials for it. A local one must be stopped first; its state stays."""
+    registry = Registry(context.paths)
+    registry.directory(name)
+    process = LocalGateway(context.paths, name).process
+    if process is not None and name in registry.names():
+        raise OpenShellError(
+            Code.CONFLICT,
+            f"gateway {name!r} runs, process {process.pid}",
+            hint=f"'openshell gateway stop {name}' first",
+        )
+    registry.remove(name)
+    context.out(f"gateway {name} removed")
+
+
+@click.command(cls=Command, example="openshell gateway info -o yaml")
+@click.argument("name", required=False)
+@output_option
+@gateway_options
+@click.pass_obj
+async def info(context: Context, name: str | None, output: str) -> None:
+    """Show a gateway: its registration, version and drivers."""
+    if name:
+        context.gateway = name
+    async with client_of(context) as client:
+        data = row(client.gateway, Registry(context.paths).active_name())
+        found = await client.info()
+    show_one(context, output, data | {"status": found.status, "version": found.version, "drivers": list(found.drivers)})
+
+
+def _pem(context: Context, source: str) -> bytes:
+    path = context.path(source)
+    data = read_small(path)
+    if data is None:
+        raise OpenShellError(Code.NOT_FOUND, f"file {path} does not exist")
+    if b"-----BEGIN " not in data:
+        raise OpenShellError(Code.INVALID, f"file {path} is not PEM")
+    return data

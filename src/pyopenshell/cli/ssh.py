@@ -1,0 +1,58 @@
+"""`openshell sandbox ssh-config` and the hidden `ssh-proxy` that it names: OpenSSH into a sandbox, host key verified.
+
+`ssh-proxy` is what ssh runs as ProxyCommand: its standard input and output become the connection. Before the first byte goes
+through, the sandbox's host key, learnt from the gateway, is in the known_hosts file that the configuration names.
+"""
+
+from __future__ import annotations
+
+import click
+
+from pyopenshell.cli.clients import client_of, sandbox_of
+from pyopenshell.cli.commands import Command, gateway_options
+from pyopenshell.cli.completion import complete_sandbox
+from pyopenshell.cli.context import Context
+from pyopenshell.cli.output import clean
+from pyopenshell.errors import EXIT_CONNECTION_LOST, EXIT_OK, Code, OpenShellError
+from pyopenshell.model import Outcome, SshTarget
+from pyopenshell.sdk.ssh_files import SshFiles, config_block, host_alias
+from pyopenshell.streams.splice import Tally, splice
+from pyopenshell.streams.stdio import FdStream
+
+
+@click.command(
+    cls=Command, name="ssh-config", example="openshell sandbox ssh-config web >> ~/.ssh/config\nssh openshell-web"
+)
+@click.argument("name", required=False, shell_complete=complete_sandbox)
+@gateway_options
+@click.pass_obj
+async def ssh_config(context: Context, name: str | None) -> None:
+    """Print the block for ~/.ssh/config; then 'ssh openshell-NAME' works, and so does every program that uses ssh."""
+    async with client_of(context) as client:
+        name = (await client.sandboxes.get(sandbox_of(context, client, name))).name
+        files = SshFiles.of(context.paths)
+        files.ensure_key()
+        context.out(config_block(files, context.program, context.environ, name, client.gateway.name).rstrip("\n"))
+
+
+@click.command(cls=Command, name="ssh-proxy", hidden=True, example="openshell ssh-proxy web")
+@click.argument("name", shell_complete=complete_sandbox)
+@gateway_options
+@click.pass_obj
+async def ssh_proxy(context: Context, name: str) -> int:
+    """Connect standard input and output to the SSH server of a sandbox (for ProxyCommand)."""
+    if context.stdin is None or context.stdout is None:
+        raise OpenShellError(Code.PRECONDITION, "ssh-proxy needs standard input and output")
+    async with client_of(context) as client:
+        name = sandbox_of(context, client, name, remember=False)
+        files = SshFiles.of(context.paths)
+        target = SshTarget(files.ensure_key())
+        async with client.session(name, target) as session:
+            files.trust(host_alias(name, client.gateway.name), session.host_key)
+            relay = await client.open(name, target, session.token)
+            tally = Tally()
+            outcome = await splice(FdStream(context.stdin, context.stdout), relay.leg, tally)
+    if outcome is Outcome.BROKEN_FAR:
+        context.err(f"error: {clean(tally.reason)}")
+        return EXIT_CONNECTION_LOST
+    return EXIT_OK
