@@ -22,7 +22,9 @@ from pyopenshell.streams.grpc_server import Call, Handler, Peer, server_stream, 
 from pyopenshell.streams.listener import GrpcServer
 from pyopenshell.streams.memory import pair
 from pyopenshell.streams.raw_leg import FEATURE_END, FEATURE_RESUME, FEATURES, RawLeg
+from pyopenshell.streams.sockets import SocketStream, adopt, connect_tcp, connect_unix, listen_tcp, serve
 from pyopenshell.streams.splice import Tally, splice
+from pyopenshell.streams.stdio import FdStream
 from pyopenshell.streams.tls import client_context, server_context
 
 __all__ = [
@@ -37,16 +39,23 @@ __all__ = [
     "DataLeg",
     "Endpoint",
     "ExecChannel",
+    "FdStream",
     "GrpcServer",
     "Handler",
     "Peer",
     "RawLeg",
+    "SocketStream",
     "StreamBroken",
     "StreamBusy",
     "StreamClosed",
     "Tally",
+    "adopt",
     "client_context",
+    "connect_tcp",
+    "connect_unix",
+    "listen_tcp",
     "pair",
+    "serve",
     "server_context",
     "server_stream",
     "splice",

@@ -94,9 +94,9 @@ class ClientCall(MessageCall):
             raise self.judged(error) from None
 
     def cancel(self, reason: str = "") -> None:
-        """RST_STREAM CANCEL; every pending act of ours raises StreamClosed. Idempotent. `reason` is for the caller's logs."""
+        """RST_STREAM CANCEL; every pending and later act of ours raises StreamClosed with `reason`. Idempotent."""
         self.stop_timer()
-        self.stream.reset(ErrorCode.CANCEL)
+        self.stream.reset(ErrorCode.CANCEL, reason)
 
     async def status(self) -> None:
         """Wait for the end of the call, reading over what still comes; raise RemoteError where it is not OK."""

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable
 
 from pyopenshell.errors import OpenShellError
-from pyopenshell.http2.codes import ErrorCode
 from pyopenshell.streams.client_call import ClientCall
 from pyopenshell.streams.contract import Buffer, ByteStream, StreamBroken
 from pyopenshell.wire.data_frames import CHUNK, DataScanner, End, Init, data_header
@@ -121,8 +120,7 @@ class DataLeg(ByteStream):
     def abort(self, reason: str = "") -> None:
         if not self._closed:
             self._closed = True
-            self.call.stop_timer()
-            self.call.stream.reset(ErrorCode.CANCEL)
+            self.call.cancel(reason)
 
     async def close(self) -> None:
         """As the contract: waits for the call's status when both directions have ended, at most STATUS_TIMEOUT seconds."""

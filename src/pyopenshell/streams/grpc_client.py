@@ -74,7 +74,7 @@ class Channel:
         name: str = "the gateway",
         limits: Limits = LIMITS,
     ) -> Channel:
-        """Connect and shake hands. Raises OpenShellError(UNAVAILABLE) that names the hop, UNAUTHENTICATED for a refused certificate."""
+        """Connect and shake hands. Raises UNAVAILABLE that names the hop, UNAUTHENTICATED for a certificate not trusted."""
         loop = asyncio.get_running_loop()
 
         def protocol() -> Http2Connection:
@@ -145,7 +145,7 @@ class Channel:
         metadata: MetadataItems = (),
         timeout: float | None = None,
     ) -> M:
-        """One request, one response. Raises RemoteError; UNAVAILABLE (lost before any answer), BROKEN (afterwards), DEADLINE."""
+        """One request, one response. Raises RemoteError, UNAVAILABLE (lost before any answer), BROKEN, DEADLINE."""
         call = await self.open(path, metadata=metadata, timeout=timeout)
         try:
             await self._ask(call, request)

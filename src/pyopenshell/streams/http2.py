@@ -53,7 +53,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         *,
         hop: str,
         limits: Limits = LIMITS,
-        on_request: Callable[[Http2Stream, bool], None] | None = None,
+        on_request: Callable[[Http2Stream], None] | None = None,
         on_connected: Callable[[Http2Connection], None] | None = None,
         on_lost: Callable[[Http2Connection], None] | None = None,
     ) -> None:
@@ -97,7 +97,7 @@ class Http2Connection(asyncio.BufferedProtocol):
             self._on_connected(self)
         self._flush()
 
-    def get_buffer(self, sizehint: int) -> memoryview:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio calls it so, and has no hint to give
         return self._buffer.room()
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -206,7 +206,7 @@ class Http2Connection(asyncio.BufferedProtocol):
             stream.headers = event.headers
             if event.end_stream:
                 stream.end_received()
-            self._on_request(stream, event.end_stream)
+            self._on_request(stream)
             return
         stream.headers_received(event.headers, event.trailers)
         if event.end_stream:

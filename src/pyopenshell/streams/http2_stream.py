@@ -46,6 +46,7 @@ class Http2Stream:
         self._end_sent = False
         self._broken: StreamBroken | None = None
         self._closed = False
+        self._why = "the stream is closed"
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
         self._heading: asyncio.Future[None] | None = None
@@ -59,7 +60,7 @@ class Http2Stream:
     # -- reading ----------------------------------------------------------------------------------------------------
 
     async def read(self) -> Buffer:
-        """The next chunk, b"" at the end of the peer's direction. As `ByteStream.read`; what came before a break is read first."""
+        """The next chunk, b"" at the end of the peer's direction. What came before a break is read first."""
         if self._reader is not None:
             raise StreamBusy("two tasks read one stream")
         if self._flow:
@@ -67,7 +68,7 @@ class Http2Stream:
             self.connection.give_back(self.id, flow)
         while not self._chunks:
             if self._closed:
-                raise StreamClosed("the stream is closed")
+                raise StreamClosed(self._why)
             if self._ended:
                 return b""
             if self._broken is not None:
@@ -84,7 +85,7 @@ class Http2Stream:
         """Client: wait until the response's headers came (or its trailers alone). Raises StreamBroken, StreamClosed."""
         while not self.headers:
             if self._closed:
-                raise StreamClosed("the stream is closed")
+                raise StreamClosed(self._why)
             if self._broken is not None:
                 raise self._broken
             if self._heading is not None:
@@ -106,7 +107,7 @@ class Http2Stream:
         return self._ended
 
     def stop_reading(self) -> None:
-        """Take the peer's direction as ended: `read` returns b"", what still comes is counted in `dropped` and thrown away."""
+        """Take the peer's direction as ended: `read` returns b"", what still comes is counted in `dropped` alone."""
         self._ended = True
         wake(self._reader)
 
@@ -176,17 +177,18 @@ class Http2Stream:
         finally:
             self._writer = None
         if self._closed:
-            raise StreamClosed("the stream is closed")
+            raise StreamClosed(self._why)
         if self._broken is not None:
             raise self._broken
 
     # -- ends -------------------------------------------------------------------------------------------------------
 
-    def reset(self, code: ErrorCode = ErrorCode.CANCEL) -> None:
+    def reset(self, code: ErrorCode = ErrorCode.CANCEL, reason: str = "") -> None:
         """End the stream both ways and drop what was not read; NO_ERROR still sends what is queued. Idempotent."""
         if self._closed:
             return
         self._closed = True
+        self._why = reason or self._why
         self.connection.engine.reset(self.id, code)
         self._chunks.clear()
         self._flow = 0
@@ -210,7 +212,7 @@ class Http2Stream:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise StreamClosed("the stream is closed")
+            raise StreamClosed(self._why)
         if self._broken is not None:
             raise self._broken
         if self._end_sent:

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.errors import OpenShellError
 from pyopenshell.http2.codes import ErrorCode, Role
 from pyopenshell.http2.events import Header
 from pyopenshell.http2.limits import Limits
@@ -153,7 +153,7 @@ class GrpcServer:
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
-    def _on_request(self, stream: Http2Stream, end_stream: bool) -> None:
+    def _on_request(self, stream: Http2Stream) -> None:
         timer = self._unused.pop(stream.connection, None)
         if timer is not None:
             timer.cancel()

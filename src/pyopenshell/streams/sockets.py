@@ -46,6 +46,7 @@ class _Protocol(asyncio.BufferedProtocol):
         self.writer: asyncio.Future[None] | None = None
         self.on_break: Callable[[], None] | None = None
         self.closed = False
+        self.why = "the stream is closed"
         self._buffer = ReceiveBuffer()
         self._on_connected = on_connected
 
@@ -57,7 +58,7 @@ class _Protocol(asyncio.BufferedProtocol):
         if self._on_connected is not None:
             self._on_connected(SocketStream(self))
 
-    def get_buffer(self, sizehint: int) -> memoryview:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio calls it so, and has no hint to give
         return self._buffer.room()
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -118,7 +119,7 @@ class SocketStream(ByteStream):
             raise StreamBusy("two tasks read one stream")
         while not protocol.chunks:
             if protocol.closed:
-                raise StreamClosed("the stream is closed")
+                raise StreamClosed(protocol.why)
             if protocol.ended:
                 self._seen_end = True
                 return b""
@@ -148,7 +149,7 @@ class SocketStream(ByteStream):
             finally:
                 protocol.writer = None
         if protocol.closed:
-            raise StreamClosed("the stream is closed")
+            raise StreamClosed(protocol.why)
         if protocol.broken is not None:
             raise protocol.broken
 
@@ -167,7 +168,7 @@ class SocketStream(ByteStream):
     def _open(self) -> asyncio.Transport:
         protocol = self._protocol
         if protocol.closed:
-            raise StreamClosed("the stream is closed")
+            raise StreamClosed(protocol.why)
         if protocol.broken is not None:
             raise protocol.broken
         if self._end_sent:
@@ -180,6 +181,7 @@ class SocketStream(ByteStream):
         if protocol.closed:
             return
         protocol.closed = True
+        protocol.why = reason or protocol.why
         protocol.chunks.clear()
         transport = protocol.transport
         if transport is not None:
@@ -246,7 +248,10 @@ async def serve(sock: socket.socket, on_stream: Callable[[SocketStream], None]) 
 
 
 def listen_tcp(host: str, port: int) -> socket.socket:
-    """A bound, not yet listening TCP socket on an IP literal; port 0 is any. Raises CONFLICT for a port in use, else PRECONDITION."""
+    """A bound, not yet listening TCP socket on an IP literal; port 0 is any.
+
+    Raises CONFLICT for a port in use, PRECONDITION otherwise.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -1,4 +1,4 @@
-"""TLS contexts for both sides: TLS 1.3, ALPN `h2`, mutual where a certificate of the client is wanted (RFC 8446, RFC 7301)."""
+"""TLS contexts for both sides: TLS 1.3 (RFC 8446), ALPN `h2` (RFC 7301), mutual where a client certificate is wanted."""
 
 from __future__ import annotations
 

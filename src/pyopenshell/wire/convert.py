@@ -68,7 +68,7 @@ def put_target(message: pb.TcpForwardInit | pb.RelayOpen | pb.SessionTarget, tar
 
 
 def workspace_of(selector: WorkspaceSelector | str) -> str:
-    """The one workspace that a request names; empty is `default`. Raises INVALID for a bad name, NOT_FOUND for another one."""
+    """The workspace that a request names; empty is `default`. Raises INVALID for a bad name, NOT_FOUND for another."""
     name = selector if isinstance(selector, str) else selector.workspace
     if not name or name == DEFAULT_WORKSPACE:
         return DEFAULT_WORKSPACE

@@ -28,7 +28,7 @@ _UNITS = {
 
 
 def sandbox_spec(message: pb.SandboxSpec) -> SandboxSpec:
-    """What a client asked for. Raises INVALID for a bad command or quantity, PRECONDITION for what this project does not do."""
+    """What a client asked for. Raises INVALID for a bad command or quantity, PRECONDITION for what is not done here."""
     _refuse(bool(message.providers), "credential providers")
     _refuse(message.resource_requirements.HasField("gpu"), "GPUs")
     never = (pb.SANDBOX_RESTART_POLICY_UNSPECIFIED, pb.SANDBOX_RESTART_POLICY_NEVER)

@@ -71,7 +71,7 @@ class Decoder:
         self._body: bytearray | None = None  # collects a payload that is handed out whole; None for data and skipped
 
     def feed(self, data: Buffer) -> list[Frame]:
-        """The frames that `data` completes, and the pieces of data frames in it. Raises BROKEN for a frame over its limit."""
+        """The frames that `data` completes, and the pieces of data in it. Raises BROKEN for a frame over its limit."""
         view = memoryview(data)
         frames: list[Frame] = []
         while len(view):
