@@ -1,9 +1,11 @@
 """Configuration: a TOML file, over it the environment, over it flags. One table of keys; nothing else reads the environment.
 
 The fields of the two dataclasses *are* the table: each carries its type, default, environment variable and one line of
-documentation (`table()` lists it). A key that is not in it is refused with the nearest one that is; a bad value is named with
-the file and the key. The file has two tables, `[gateway]` and `[client]`, so that one file can serve both.
+documentation (`table()` lists it). A key that is not in it is refused with the nearest one that is; a bad value is named
+with the file and the key. The file has two tables, `[gateway]` and `[client]`, so that one file can serve both.
 """
+
+# ruff: noqa: RUF009 — `_key` is dataclasses.field with our words; it makes no shared default
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.config_values import READERS, BadValue
+from pyopenshell.errors import Code, OpenShellError
 
 FILE_MAX = 1 << 20  # bytes of a configuration file; a person's has some hundred
 DIRECTORY = "openshell"  # ours, below each XDG base directory
