@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 
 import pytest
@@ -78,7 +79,7 @@ async def test_a_far_side_that_forgets_the_timeout_is_not_waited_for(
 
 
 async def test_a_terminal_has_its_size_and_new_sizes(client: Client) -> None:
-    spec = sh('stty size; read go; stty size; read go', terminal=TerminalSize(100, 40))
+    spec = sh("stty size; read go; stty size; read go", terminal=TerminalSize(100, 40))
     seen = bytearray()
     async with client.exec("web", spec) as running:
         async for piece in running:
@@ -136,15 +137,16 @@ async def test_leaving_early_ends_the_command(client: Client, tmp_path) -> None:
 
 
 async def gone(pid: int) -> None:
-    import os
-
-    descriptor = os.pidfd_open(pid) if os.path.exists(f"/proc/{pid}") else None
-    if descriptor is None:
+    """Wait until the process has ended; the event is the kernel's own."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
         return
     over = asyncio.Event()
-    asyncio.get_running_loop().add_reader(descriptor, over.set)
+    loop = asyncio.get_running_loop()
+    loop.add_reader(descriptor, over.set)
     await asyncio.wait_for(over.wait(), 10)
-    asyncio.get_running_loop().remove_reader(descriptor)
+    loop.remove_reader(descriptor)
     os.close(descriptor)
 
 

@@ -40,8 +40,11 @@ Work = Coroutine[Any, Any, int | None]
         "complete": "pyopenshell.cli.completion:complete",
     },
     short=SHORT_NAMES,
-    example="openshell sandbox create web\nopenshell sandbox exec -n web -- uname -a\nopenshell forward service web --target-port 8000",
-    help="Reach isolated sandboxes: run commands, open SSH, forward services.\n\nShort names: sb (sandbox), fwd (forward), gw (gateway).",
+    example="openshell sandbox create web\n"
+    "openshell sandbox exec -n web -- uname -a\n"
+    "openshell forward service web --target-port 8000",
+    help="Reach isolated sandboxes: run commands, open SSH, forward services.\n\n"
+    "Short names: sb (sandbox), fwd (forward), gw (gateway).",
 )
 @click.option("--version", is_flag=True, help="Show the version and exit.")
 @gateway_options

@@ -1,7 +1,7 @@
 """Staying with the main process of a sandbox: its output as it comes, and its exit status as ours.
 
-The output travels as log lines. Those of the main process (source `main`) go where the process wrote them; what others say
-is not shown. Ctrl-C leaves; the process goes on.
+The output travels as log lines; `target` says which stream of the process they came from. Others are not shown.
+Ctrl-C leaves; the process goes on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pyopenshell.sdk.client import Client
 from pyopenshell.sdk.types import LogLine, Sandbox, WatchWarning
 
 EXIT_DETACHED = 130  # 128 + SIGINT: we left, the process did not end
-MAIN = "main"
 _OVER = frozenset({Phase.COMPLETED, Phase.ERROR, Phase.STOPPED, Phase.DELETING})
 
 
@@ -53,7 +52,7 @@ async def _follow(context: Context, client: Client, name: str) -> Sandbox | None
         match event:
             case Sandbox():
                 last = event
-            case LogLine() if event.source == MAIN:
+            case LogLine(target="stdout" | "stderr"):
                 text = clean(event.message, keep="\t")
                 (context.err if event.target == "stderr" else context.out)(text)
             case WatchWarning():

@@ -22,7 +22,7 @@ class Command(click.Command):
     """A command with `example`. With `takes_command`, what follows the first `--` is the parameter `command`, verbatim."""
 
     def __init__(self, *args: Any, example: str = "", takes_command: bool = False, **kwargs: Any) -> None:
-        super().__init__(*args, add_help_option=False, **kwargs)
+        super().__init__(*args, **{**kwargs, "add_help_option": False})
         self.example = example
         self.takes_command = takes_command
         self.params.append(_help_option())
@@ -36,7 +36,7 @@ class Command(click.Command):
             return rest
         return super().parse_args(ctx, args)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         _write_example(self.example, formatter)
 
 
@@ -51,16 +51,16 @@ class Group(click.Group):
         example: str = "",
         **kwargs: Any,
     ) -> None:
-        super().__init__(*args, add_help_option=False, **kwargs)
+        super().__init__(*args, **{**kwargs, "add_help_option": False})
         self.lazy = lazy
         self.short = short or {}
         self.example = example
         self.params.append(_help_option())
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(self.lazy)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         where = self.lazy.get(self.short.get(cmd_name, cmd_name))
         if where is None:
             return None
@@ -74,7 +74,7 @@ class Group(click.Group):
         name, command, rest = super().resolve_command(ctx, args)
         return (command.name if command else name), command, rest
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         _write_example(self.example, formatter)
 
 

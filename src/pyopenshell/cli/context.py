@@ -37,7 +37,11 @@ class LoopSignals:
 
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(number, act)
-        return lambda: loop.remove_signal_handler(number) and None
+
+        def end() -> None:
+            loop.remove_signal_handler(number)
+
+        return end
 
 
 @dataclass
@@ -140,7 +144,7 @@ class Context:
                 end()
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
     """Write everything. Somebody else may have made the shared description non-blocking: then wait until it takes more."""
     view = memoryview(data)
     while len(view):

@@ -1,7 +1,7 @@
 """`openshell sandbox exec`: a command's three streams, its signals and its status, carried through.
 
-Two modes. With a terminal (both standard input and output are one, or --tty) the remote command has a PTY: the local terminal
-is raw, every key including Ctrl-C goes through, its size follows. Without one the three streams are apart, and SIGINT,
+Two modes. With a terminal (standard input and output are one, or --tty) the remote command has a PTY: the local terminal is
+raw, every key including Ctrl-C goes through, its size follows. Without one the three streams are apart, and SIGINT,
 SIGTERM and SIGHUP that we get are sent on; the second one of a kind breaks the connection, which ends the command.
 
 Input is never waited for: it is read by a thread of its own that nobody joins, so a standard input that was inherited and
@@ -94,18 +94,19 @@ async def run(context: Context, client: Client, sandbox: str, spec: ExecSpec, *,
                 stack.enter_context(raw(terminal))
                 stack.enter_context(_following_size(context, running, terminal))
             stack.enter_context(_passing_signals(context, running))
-            tasks = [asyncio.create_task(_show(context, running)), asyncio.create_task(asks_out.wait())]
+            showing = asyncio.create_task(_show(context, running))
+            leaving = asyncio.create_task(asks_out.wait())
             feeder = asyncio.create_task(_feed(context, running, asks_out, stdin=stdin, escapes=terminal is not None))
             try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait((showing, leaving), return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for task in (*tasks, feeder):
+                for task in (showing, leaving, feeder):
                     task.cancel()
-                await asyncio.gather(*tasks, feeder, return_exceptions=True)
-        if tasks[0] not in done:
+                await asyncio.gather(showing, leaving, feeder, return_exceptions=True)
+        if showing not in done:
             context.err("disconnected")
             return EXIT_CONNECTION_LOST
-        return _told(context, tasks[0].result(), spec)
+        return _told(context, showing.result(), spec)
 
 
 def _told(context: Context, ended: ExitStatus, spec: ExecSpec) -> int:

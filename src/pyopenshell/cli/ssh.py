@@ -51,7 +51,10 @@ async def ssh_proxy(context: Context, name: str) -> int:
             files.trust(host_alias(name, client.gateway.name), session.host_key)
             relay = await client.open(name, target, session.token)
             tally = Tally()
-            outcome = await splice(FdStream(context.stdin, context.stdout), relay.leg, tally)
+            # Both are given away: ssh must see the end of our output while its own input is still open.
+            near = FdStream(context.stdin, context.stdout)
+            context.stdin = context.stdout = None
+            outcome = await splice(near, relay.leg, tally)
     if outcome is Outcome.BROKEN_FAR:
         context.err(f"error: {clean(tally.reason)}")
         return EXIT_CONNECTION_LOST
