@@ -1,6 +1,7 @@
 """A real sandbox for the tests of `linux/`: a tiny init that spawns what it is told, as root's and as an ordinary user's.
 
-As root every test runs in both shapes (a forked child becomes user 65534); as a user in its own. Nothing is skipped: what a machine cannot do is expected to be refused.
+As root every test runs in both shapes (a forked child becomes user 65534); as a user in its own. Nothing is skipped:
+what a machine cannot do is expected to be refused.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def reap() -> None:
 
 def _init(channel: socket.socket, ids: id_maps.Ids, facts: dict[str, str]) -> int:
     own = Namespaces.of()
-    fences = confine.confine_init(facts)
+    fences = confine.confine_init()
     descriptors.send(channel, json.dumps(fences).encode(), own.descriptors())
     own.close()
     while True:

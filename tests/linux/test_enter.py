@@ -13,7 +13,19 @@ from pyopenshell.linux.enter import Door, close_all_but, enter
 
 from .conftest import Box, in_child
 
-FIELDS = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters")
+FIELDS = (
+    "Uid",
+    "Gid",
+    "Groups",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Seccomp_filters",
+)
 STATUS = "exec cat /proc/self/status"
 SPACES = "for n in user mnt net ipc uts cgroup pid; do readlink /proc/self/ns/$n; done; cat /proc/self/cgroup"
 

@@ -1,7 +1,9 @@
 """From a freshly forked process to process 1 of a ready sandbox.
 
-The caller (child of a warm, single-threaded parent) joins the cgroup, has the user namespace made, takes what the view needs of the host, makes the namespaces and forks. The
-fork is process 1: it builds the view, reports through a pipe, and goes on with the caller's function. The caller's own namespaces are spent then: it is to report and end.
+The caller (child of a warm, single-threaded parent) joins the cgroup, has the user namespace made, takes what the view
+needs of the host, makes the namespaces and forks. The
+fork is process 1: it builds the view, reports through a pipe, and goes on with the caller's function. The caller's own
+namespaces are spent then: it is to report and end.
 """
 
 from __future__ import annotations
@@ -22,9 +24,11 @@ _REPORT_MAX = 64 * 1024  # bytes of the report: a failure's text or a few facts
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to build. `directory` is the sandbox's own directory on the host, made already; `source` is "" or a tree's directory.
+    """What to build. `directory` is the sandbox's own directory on the host, made already; `source` is "" or a tree's
+    directory.
 
-    `etc` are names under the host's /etc that an operator adds to the allow list; `cgroup` descriptors of cgroup.procs files.
+    `etc` are names under the host's /etc that an operator adds to the allow list; `cgroup` descriptors of cgroup.procs
+    files.
     """
 
     ids: Ids
@@ -37,7 +41,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Born:
-    """Process 1 of the sandbox as the host sees it, and what it is: `isolation` (shape) and `system` (read-only or overlay)."""
+    """Process 1 of the sandbox as the host sees it, and what it is: `isolation` (shape) and `system` (read-only or
+    overlay).
+    """
 
     process: process.Identity
     facts: dict[str, str]

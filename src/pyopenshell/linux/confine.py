@@ -1,6 +1,8 @@
-"""What a process gives up: capabilities, privileges to come, being looked into; and, for the sandbox, Landlock and the system call filter.
+"""What a process gives up: capabilities, privileges to come, being looked into; and, for the sandbox, Landlock and the
+system call filter.
 
-init confines itself once and its children inherit it, so that all user processes are in one domain under one filter. A process that enters from outside
+init confines itself once and its children inherit it, so that all user processes are in one domain under one filter. A
+process that enters from outside
 builds the same fences for itself.
 """
 
@@ -18,15 +20,18 @@ CAP_SETGID = 6
 CAP_SETUID = 7
 CAP_SETPCAP = 8  # empty the bounding set of a child
 CAP_SYS_PTRACE = 19  # say which process has a port open
-CAPABILITIES_OF_INIT = sum(1 << bit for bit in (CAP_CHOWN, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SYS_PTRACE))
+CAPABILITIES_OF_INIT = sum(
+    1 << bit for bit in (CAP_CHOWN, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SYS_PTRACE)
+)
 _CAPABILITIES_END = 64  # two words of 32 bits in struct __user_cap_data_struct
 
 WRITABLE = ("/sandbox", "/tmp", "/var/tmp", "/run", "/dev", "/proc")  # noqa: S108 - of the sandbox's own view
 WRITABLE_IF_MOUNTED_SO = ("/", "/usr", "/opt", "/var/lib/dpkg")  # a tree's root; overlays of the host's view
 
 
-def confine_init(facts: dict[str, str]) -> dict[str, str]:
-    """For process 1 once the view is up and its namespaces are open: few capabilities, no_new_privs, Landlock, seccomp, not dumpable.
+def confine_init() -> dict[str, str]:
+    """For process 1 once the view is up and its namespaces are open: few capabilities, no_new_privs, Landlock, seccomp,
+    not dumpable.
 
     Returns `landlock` and `seccomp` as facts. Raises OSError.
     """
@@ -73,7 +78,8 @@ def drop_capabilities() -> None:
 
 
 def give_root_up(uid: int, gid: int) -> None:
-    """A supervisor's birth: become host id `uid`:`gid` for ever, with no group, no capability and no way back; not dumpable.
+    """A supervisor's birth: become host id `uid`:`gid` for ever, with no group, no capability and no way back; not
+    dumpable.
 
     Where this process is not root it stays who it is and gives up the rest. Raises OSError.
     """

@@ -1,6 +1,7 @@
 """Descriptors that pass between processes, and what may be believed of them.
 
-A descriptor that comes from a sandbox is hostile: it may be a file that blocks for ever, a device, or another sandbox's. So as many are taken as were announced,
+A descriptor that comes from a sandbox is hostile: it may be a file that blocks for ever, a device, or another
+sandbox's. So as many are taken as were announced,
 never more, and each is asked what it is before it is used. All are close-on-exec (recvmsg with MSG_CMSG_CLOEXEC).
 """
 
@@ -80,9 +81,9 @@ def check_packet_socket(fd: int) -> None:
     """Raise BROKEN unless `fd` is a Unix socket of type SEQPACKET that does not listen."""
     with _borrowed(fd, "packet socket") as borrowed:
         try:
-            if borrowed.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_SEQPACKET and not borrowed.getsockopt(
-                socket.SOL_SOCKET, socket.SO_ACCEPTCONN
-            ):
+            if borrowed.getsockopt(
+                socket.SOL_SOCKET, socket.SO_TYPE
+            ) == socket.SOCK_SEQPACKET and not borrowed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 return
         finally:
             borrowed.detach()
@@ -122,7 +123,9 @@ def _wrong(what: str) -> OpenShellError:
 
 
 def sealed_memfd(name: str, data: bytes) -> int:
-    """An anonymous file that holds `data` and that nobody can change any more (memfd_create(2), F_ADD_SEALS), at offset 0."""
+    """An anonymous file that holds `data` and that nobody can change any more (memfd_create(2), F_ADD_SEALS), at
+    offset 0.
+    """
     fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         view = memoryview(data)
@@ -137,7 +140,9 @@ def sealed_memfd(name: str, data: bytes) -> int:
 
 
 def read_sealed(fd: int, limit: int) -> bytes:
-    """The bytes of a sealed memfd. Raises BROKEN where it is not sealed against writing and shrinking, or over `limit` bytes."""
+    """The bytes of a sealed memfd. Raises BROKEN where it is not sealed against writing and shrinking, or over
+    `limit` bytes.
+    """
     try:
         seals = fcntl.fcntl(fd, fcntl.F_GET_SEALS)
     except OSError:

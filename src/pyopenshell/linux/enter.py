@@ -1,8 +1,11 @@
 """Entering a sandbox: the one way in, for init's children, SSH and files alike.
 
-The order is the point. (1) Outside: every descriptor but those meant for it is closed, the environment emptied, nobody may look in. (2) Into the
-cgroup, while its files can be reached. (3) Into the namespaces, by descriptor; then a fork, because a pid namespace is for children. (4) Ids, and every capability gone. (5) Not dumpable
-again, because the change of ids reset it; limits; Landlock; the filter, last, since it forbids steps before it. `tests/linux/test_enter.py` compares /proc/PID of a process from each door.
+The order is the point. (1) Outside: every descriptor but those meant for it is closed, the environment emptied, nobody
+may look in. (2) Into the
+cgroup, while its files can be reached. (3) Into the namespaces, by descriptor; then a fork, because a pid namespace is
+for children. (4) Ids, and every capability gone. (5) Not dumpable
+again, because the change of ids reset it; limits; Landlock; the filter, last, since it forbids steps before it.
+`tests/linux/test_enter.py` compares /proc/PID of a process from each door.
 """
 
 from __future__ import annotations
@@ -37,8 +40,10 @@ class Door:
 def enter(door: Door, started: Callable[[int], None] | None = None) -> None:
     """Become a process of the sandbox, as user `door.uid`, without any capability.
 
-    From outside, a fork is made on the way: this returns only in the new process, which is a child of the caller's subreaper; the process between calls `started(pid)`
-    (pid as the caller's namespace has it) and ends. `started` may use descriptors in `keep` alone. Raises OSError that names the call; the caller then ends: it is half-way.
+    From outside, a fork is made on the way: this returns only in the new process, which is a child of the caller's
+    subreaper; the process between calls `started(pid)`
+    (pid as the caller's namespace has it) and ends. `started` may use descriptors in `keep` alone. Raises OSError that
+    names the call; the caller then ends: it is half-way.
     """
     outside = door.namespaces
     needed = set(door.keep)

@@ -1,7 +1,9 @@
 """Which ids exist inside a sandbox, and what they are on the host: the three shapes of isolation.
 
-- `range`: the gateway is root. 65,536 host ids from `base` are the sandbox's 0..65535; the next host id is its supervisor's alone.
-- `subrange`: an ordinary user with newuidmap(1) and an /etc/subuid entry. Root inside is the user, all other ids are from the entry.
+- `range`: the gateway is root. 65,536 host ids from `base` are the sandbox's 0..65535; the next host id is its
+supervisor's alone.
+- `subrange`: an ordinary user with newuidmap(1) and an /etc/subuid entry. Root inside is the user, all other ids are
+from the entry.
 - `single`: an ordinary user otherwise. Only `sandbox` exists; it is the user.
 
 In the first two, init is root inside and no process of the sandbox has its id.
@@ -19,9 +21,13 @@ from pathlib import Path
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.linux import passwd
 
-RANGE_SIZE = 65_536  # ids of one sandbox: all of 16 bits, as useradd(8) gives to one user (SUB_UID_COUNT of login.defs(5))
+RANGE_SIZE = (
+    65_536  # ids of one sandbox: all of 16 bits, as useradd(8) gives to one user (SUB_UID_COUNT of login.defs(5))
+)
 RANGE_TAKEN = RANGE_SIZE + 1  # and one more for its supervisor, which is not mapped inside
-RANGE_FIRST = 0x0008_0000  # free part of the host's ids, between users and the container ranges of systemd (uid ranges document)
+RANGE_FIRST = (
+    0x0008_0000  # free part of the host's ids, between users and the container ranges of systemd (uid ranges document)
+)
 RANGE_LAST = 0x6FFF_FFFF
 SANDBOX_ID = 1000  # first id of a person on Debian and most images (FIRST_UID of adduser.conf(5))
 TTY_GID = 5  # the group `tty`, which devpts gives terminals to
@@ -46,7 +52,9 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """The id maps of one sandbox. `sandbox_uid` and `sandbox_gid` are inside ids; `supervisor` is a host id, -1 for none."""
+    """The id maps of one sandbox. `sandbox_uid` and `sandbox_gid` are inside ids; `supervisor` is a host id, -1 for
+    none.
+    """
 
     shape: Shape
     uids: tuple[Extent, ...]
@@ -104,7 +112,9 @@ def single_ids(sandbox_uid: int = SANDBOX_ID, sandbox_gid: int = SANDBOX_ID) -> 
 
 
 def subrange_ids(sandbox_uid: int = SANDBOX_ID, sandbox_gid: int = SANDBOX_ID, etc: Path = Path("/etc")) -> Ids | None:
-    """Shape `subrange` for the effective user; None where newuidmap(1) or an entry in subuid(5) and subgid(5) is missing."""
+    """Shape `subrange` for the effective user; None where newuidmap(1) or an entry in subuid(5) and subgid(5) is
+    missing.
+    """
     if not (shutil.which("newuidmap") and shutil.which("newgidmap")):
         return None
     names = {str(os.geteuid())} | {user.name for user in passwd.read_users(etc / "passwd") if user.uid == os.geteuid()}

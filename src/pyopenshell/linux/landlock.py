@@ -1,7 +1,10 @@
-"""Landlock: a second fence around the view, and the domain that keeps the processes of ours out of reach of the user's (landlock(7)).
+"""Landlock: a second fence around the view, and the domain that keeps the processes of ours out of reach of the user's
+(landlock(7)).
 
-The mounts already say what may be written; the domain says it again for the case that a mount is wrong. It also keeps a process of the sandbox from tracing
-or signalling one outside its domain, which is what protects an SSH child that has the same id. All user processes share init's domain, so they see each other as on one machine.
+The mounts already say what may be written; the domain says it again for the case that a mount is wrong. It also keeps a
+process of the sandbox from tracing
+or signalling one outside its domain, which is what protects an SSH child that has the same id. All user processes share
+init's domain, so they see each other as on one machine.
 """
 
 from __future__ import annotations
@@ -59,7 +62,8 @@ def rights(version: int) -> int:
 def restrict(writable: Sequence[str], version: int) -> bool:
     """Enter a domain where all may be read and run, and what lies below `writable` may be changed; no device is ever made.
 
-    no_new_privs must be set. `version` is what abi() said; False and no domain where that is under 2. A path that is missing is passed over.
+    no_new_privs must be set. `version` is what abi() said; False and no domain where that is under 2. A path that is
+    missing is passed over.
     """
     if version < ABI_MIN:
         return False

@@ -1,7 +1,9 @@
 """Namespaces: made for a sandbox, held as descriptors, joined by descriptor only.
 
-The user namespace is made by a child that lives for a moment: a map must be written from outside (user_namespaces(7)), and a descriptor of the
-namespace is wanted anyway, for idmapped mounts. Then this process joins it like any other and makes the six others, which it so owns.
+The user namespace is made by a child that lives for a moment: a map must be written from outside (user_namespaces(7)),
+and a descriptor of the
+namespace is wanted anyway, for idmapped mounts. Then this process joins it like any other and makes the six others,
+which it so owns.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from pyopenshell.linux import steps, syscalls
+from pyopenshell.linux import forks, steps, syscalls
 from pyopenshell.linux.ids import Extent, Ids, Shape
 
 _SIOCGIFFLAGS = 0x8913  # netdevice(7)
@@ -36,7 +38,9 @@ _ALL_BUT_USER = (
 
 @dataclass(frozen=True, slots=True)
 class Namespaces:
-    """Descriptors of one sandbox's namespaces, in the order in which they are joined (the user namespace gives the right to the others)."""
+    """Descriptors of one sandbox's namespaces, in the order in which they are joined (the user namespace gives the
+    right to the others).
+    """
 
     user: int
     mnt: int
@@ -48,7 +52,9 @@ class Namespaces:
 
     @classmethod
     def of(cls, pid: int | str = "self") -> Namespaces:
-        """Open the namespaces of process `pid`; `pid` is the one its children are born in. Raises OSError, then nothing stays open."""
+        """Open the namespaces of process `pid`; `pid` is the one its children are born in. Raises OSError, then
+        nothing stays open.
+        """
         opened: list[int] = []
         try:
             for name in NAMES:
@@ -62,7 +68,9 @@ class Namespaces:
 
     @classmethod
     def from_descriptors(cls, descriptors: Sequence[int]) -> Namespaces:
-        """The namespaces from seven descriptors in the order of `descriptors()`; which is which is checked by setns(2) itself."""
+        """The namespaces from seven descriptors in the order of `descriptors()`; which is which is checked by
+        setns(2) itself.
+        """
         return cls(*descriptors)
 
     def descriptors(self) -> tuple[int, ...]:
@@ -188,33 +196,26 @@ def set_up_network(hostname: str) -> None:
 
 
 def remove_tree(ids: Ids, path: str) -> None:
-    """Remove a directory of the sandbox's files, as root of its ids where the caller's own id may not. Raises OSError of the first failure."""
+    """Remove a directory of the sandbox's files, as root of its ids where the caller's own id may not. Raises OSError
+    of the first failure.
+    """
     if ids.shape is not Shape.SUBRANGE:
         _remove(path)
         return
-    userns = make_user_namespace(ids)
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            become_root_inside(userns, ids)
-            _remove(path)
-            code = 0
-        except OSError as failure:
-            code = failure.errno or 1
-        finally:
-            os._exit(code & 0xFF)
-    os.close(userns)
-    number = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if number:
-        raise OSError(number, f"remove {path!r}: {os.strerror(abs(number))}")
+    forks.call(lambda: _remove_inside(ids, path), "the removal of a tree")
+
+
+def _remove_inside(ids: Ids, path: str) -> dict[str, str]:
+    become_root_inside(make_user_namespace(ids), ids)
+    _remove(path)
+    return {}
 
 
 def _remove(path: str) -> None:
     """rm -rf; a directory without permissions (the work directory of an overlay has none) is opened up first."""
     for folder, names, _ in os.walk(path):
         for name in names:
-            inner = os.path.join(folder, name)  # noqa: PTH118 - bytes and surrogates pass unchanged
-            if not os.path.islink(inner) and not os.access(inner, os.R_OK | os.W_OK | os.X_OK):  # noqa: PTH114
-                os.chmod(inner, 0o700)  # noqa: PTH101
+            inner = os.path.join(folder, name)
+            if not os.path.islink(inner) and not os.access(inner, os.R_OK | os.W_OK | os.X_OK):
+                os.chmod(inner, 0o700)
     shutil.rmtree(path)

@@ -1,6 +1,7 @@
 """Text of passwd(5), group(5) and subuid(5), read without the name service: an image's libnss is never loaded.
 
-The text may be an image's, so it is hostile: at most 1 MiB is read, a link at the end of the path or anything but a regular file is refused, and a
+The text may be an image's, so it is hostile: at most 1 MiB is read, a link at the end of the path or anything but a
+regular file is refused, and a
 line that does not parse is skipped as glibc does.
 """
 

@@ -85,7 +85,9 @@ def set_name(name: str) -> None:
 
 
 def set_dumpable(on: bool) -> None:
-    """PR_SET_DUMPABLE: where off, no other process of these ids may trace this one, read its memory or open its /proc files."""
+    """PR_SET_DUMPABLE: where off, no other process of these ids may trace this one, read its memory or open its /proc
+    files.
+    """
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, int(on))
 
 

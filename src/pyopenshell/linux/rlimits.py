@@ -7,7 +7,10 @@ import resource
 #: soft and hard limit
 LIMITS: dict[int, tuple[int, int]] = {
     resource.RLIMIT_CORE: (0, 0),  # a core file would hold what the process knew
-    resource.RLIMIT_NOFILE: (65_536, 65_536),  # enough for a build or a server; programs that close them all still start fast
+    resource.RLIMIT_NOFILE: (
+        65_536,
+        65_536,
+    ),  # enough for a build or a server; programs that close them all still start fast
     resource.RLIMIT_NPROC: (16_384, 16_384),  # of one id in this user namespace: a fork bomb ends here
 }
 

@@ -1,6 +1,7 @@
 """No code of an image ever runs in a process of ours: what could load late is loaded early, and then loading is closed.
 
-After setns(2) or pivot_root(2) every path leads into the sandbox. Python would import from there, glibc would dlopen libgcc_s (at the end of a thread),
+After setns(2) or pivot_root(2) every path leads into the sandbox. Python would import from there, glibc would dlopen
+libgcc_s (at the end of a thread),
 gconv and NSS modules from there, and a traceback would read source files from there.
 """
 
@@ -13,26 +14,53 @@ import linecache
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
-from types import ModuleType
 
-_CODECS = ("utf-8", "ascii", "latin-1", "idna", "utf-16", "utf-16-le", "utf-32", "unicode_escape", "raw_unicode_escape", "hex", "base64", "punycode")
+_CODECS = (
+    "utf-8",
+    "ascii",
+    "latin-1",
+    "idna",
+    "utf-16",
+    "utf-16-le",
+    "utf-32",
+    "unicode_escape",
+    "raw_unicode_escape",
+    "hex",
+    "base64",
+    "punycode",
+)
 _ERRORS = ("strict", "replace", "ignore", "surrogateescape", "surrogatepass", "backslashreplace", "xmlcharrefreplace")
-_LATE = ("traceback", "tracemalloc", "warnings", "stringprep", "unicodedata", "selectors", "signal", "json", "shutil", "tempfile", "subprocess", "base64", "random")
+_LATE = (
+    "traceback",
+    "tracemalloc",
+    "warnings",
+    "stringprep",
+    "unicodedata",
+    "selectors",
+    "signal",
+    "json",
+    "shutil",
+    "tempfile",
+    "subprocess",
+    "base64",
+    "random",
+)
 
 
 class SealedImports:
     """A finder that finds nothing and says so: an import behind it is a defect of ours."""
 
     @staticmethod
-    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(name: str, *_where: object) -> ModuleSpec | None:
         """Raise ImportError for every module that is not loaded yet."""
         raise ImportError(f"{name!r} was not imported before the sandbox was entered", name=name)
 
 
 def warm() -> None:
-    """Load everything that Python and glibc would load late. Call it before the first fork; again it costs nothing to speak of."""
+    """Load everything that Python and glibc would load late. Call it before the first fork; again it costs nothing to
+    speak of.
+    """
     for name in _CODECS:
         codecs.lookup(name)
     for name in _ERRORS:
@@ -57,5 +85,5 @@ def seal_imports() -> None:
     linecache.updatecache = _no_source
 
 
-def _no_source(filename: str, module_globals: dict[str, object] | None = None) -> list[str]:
+def _no_source(_filename: str, _globals: dict[str, object] | None = None) -> list[str]:
     return []

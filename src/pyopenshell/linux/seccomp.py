@@ -1,8 +1,11 @@
 """The system call filter of a sandbox: a table of what is refused, compiled to classic BPF (seccomp(2)).
 
-A deny list as a container engine's default amounts to: with no capability, most of what hurts is refused by the kernel anyway; what is left is taken away here because it widens the
-kernel's attack surface (bpf, io_uring, userfaultfd, keys, new user namespaces, odd socket families). Tracing stays allowed: debuggers work.
-An answer is always an errno, never a signal: a program that asks can go on without. clone3 answers ENOSYS, since its flags lie in memory where a filter cannot
+A deny list as a container engine's default amounts to: with no capability, most of what hurts is refused by the kernel
+anyway; what is left is taken away here because it widens the
+kernel's attack surface (bpf, io_uring, userfaultfd, keys, new user namespaces, odd socket families). Tracing stays
+allowed: debuggers work.
+An answer is always an errno, never a signal: a program that asks can go on without. clone3 answers ENOSYS, since its
+flags lie in memory where a filter cannot
 look; the C library then uses clone.
 """
 
@@ -125,7 +128,9 @@ def build(machine: str) -> bytes:
             _step(_RETURN, _ALLOW),
         ]
     program += _argument_is(_SOCKET[column], _ARGUMENT_0, FAMILIES, _step(_RETURN, _ALLOW), _answer(errno.EAFNOSUPPORT))
-    program += _argument_is(_IOCTL[column], _ARGUMENT_1, TERMINAL_INJECTION, _answer(errno.EPERM), _step(_RETURN, _ALLOW))
+    program += _argument_is(
+        _IOCTL[column], _ARGUMENT_1, TERMINAL_INJECTION, _answer(errno.EPERM), _step(_RETURN, _ALLOW)
+    )
     program.append(_step(_RETURN, _ALLOW))
     return b"".join(program)
 
@@ -140,7 +145,9 @@ def _argument_is(number: int, argument: int, values: tuple[int, ...], if_one: by
 
 
 def install() -> bool:
-    """Put the filter on this process for ever; no_new_privs must be set. False where the kernel has no filters or this machine no table."""
+    """Put the filter on this process for ever; no_new_privs must be set. False where the kernel has no filters or
+    this machine no table.
+    """
     if platform.machine() not in _ARCHITECTURES:
         return False
     code = build(platform.machine())

@@ -1,7 +1,9 @@
 """What of the host goes into a sandbox's view, taken as detached mounts before anything is hidden.
 
-A clone made by open_tree(2) is a descriptor: it needs no path any more, so it survives the change of namespaces and the new root. For shape `range` the clones
-are made while this process is still root of the host, because inside it may not walk through a 0700 directory of root; for a user they are made inside, where alone the right to
+A clone made by open_tree(2) is a descriptor: it needs no path any more, so it survives the change of namespaces and the
+new root. For shape `range` the clones
+are made while this process is still root of the host, because inside it may not walk through a 0700 directory of root;
+for a user they are made inside, where alone the right to
 make them exists. Allow list, not deny list: what is not named here does not exist inside.
 """
 
@@ -63,7 +65,9 @@ class Lower:
 
 @dataclass(slots=True)
 class Sources:
-    """Everything of the host that a view needs. `layers` is -1 where there is no overlay; `read_only_because` then says why."""
+    """Everything of the host that a view needs. `layers` is -1 where there is no overlay; `read_only_because` then
+    says why.
+    """
 
     workspace: int = -1
     layers: int = -1
@@ -75,13 +79,16 @@ class Sources:
 
     def close(self) -> None:
         """Close what was not attached."""
-        for fd in (self.workspace, self.layers, *(item.tree for item in (*self.binds, *self.lowers, *self.devices))):
+        trees = [bind.tree for bind in (*self.binds, *self.devices)] + [lower.tree for lower in self.lowers]
+        for fd in (self.workspace, self.layers, *trees):
             if fd >= 0:
                 os.close(fd)
 
 
 def clone(path: str, attributes: int, *, userns: int = -1, recursive: bool = True) -> int:
-    """A detached clone of the mount tree at `path` with MOUNT_ATTR_* `attributes`, its ids mapped by `userns` if given. Raises OSError."""
+    """A detached clone of the mount tree at `path` with MOUNT_ATTR_* `attributes`, its ids mapped by `userns` if
+    given. Raises OSError.
+    """
     tree = syscalls.open_tree(path, syscalls.OPEN_TREE_CLONE | (syscalls.AT_RECURSIVE if recursive else 0))
     try:
         if userns >= 0:
@@ -118,8 +125,10 @@ def collect(ids: Ids, directory: str, source: str, etc: tuple[str, ...], userns:
 
 
 def _own_directory(ids: Ids, directory: str, name: str, uid: int, gid: int) -> str:
-    """Make `name` in the sandbox's directory if it is missing; its owner inside is uid:gid where that can be said from here."""
-    path = os.path.join(directory, name)  # noqa: PTH118 - text in, text out
+    """Make `name` in the sandbox's directory if it is missing; its owner inside is uid:gid where that can be said
+    from here.
+    """
+    path = os.path.join(directory, name)
     Path(path).mkdir(mode=_HIDDEN, exist_ok=True)
     if ids.shape is Shape.RANGE:
         os.chown(path, ids.host_uid(uid), ids.host_gid(gid))
@@ -128,7 +137,9 @@ def _own_directory(ids: Ids, directory: str, name: str, uid: int, gid: int) -> s
 
 def _take_layers(found: Sources, ids: Ids, directory: str) -> None:
     """Upper and work directories of every overlay: one mount, as an overlay demands."""
-    path = _own_directory(ids, directory, LAYERS, 0 if ids.many else ids.sandbox_uid, 0 if ids.many else ids.sandbox_gid)
+    path = _own_directory(
+        ids, directory, LAYERS, 0 if ids.many else ids.sandbox_uid, 0 if ids.many else ids.sandbox_gid
+    )
     found.layers = clone(path, _PLAIN)
 
 

@@ -1,13 +1,13 @@
 """What a machine can forbid while a sandbox is made: each step has a name, each failure its cure.
 
-The names are what the probe prints and what `SetupFailed.step` holds. The cure depends on the step, the errno and what the machine says
+The names are what the probe prints and what `SetupFailed.step` holds. The cure depends on the step, the errno and what
+the machine says
 about itself, so `cure` reads a few files of /proc/sys and nothing else.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,12 +28,66 @@ DEVPTS = "devpts"
 ETC = "etc"
 CGROUP = "cgroup"
 PID_ONE = "process 1"
-STEPS = (USER_NAMESPACE, ID_MAPS, NAMESPACES, HOST_NAME, LOOPBACK, SOURCES, MOUNTS, OVERLAY, PROC, DEVPTS, ETC, CGROUP, PID_ONE)
+PROGRAM = "run a program as sandbox"
+STEPS = (
+    USER_NAMESPACE,
+    ID_MAPS,
+    NAMESPACES,
+    HOST_NAME,
+    LOOPBACK,
+    SOURCES,
+    MOUNTS,
+    OVERLAY,
+    PROC,
+    DEVPTS,
+    ETC,
+    CGROUP,
+    PID_ONE,
+    PROGRAM,
+)
 
 _SYSCTL = Path("/proc/sys")
 _APPARMOR = "kernel/apparmor_restrict_unprivileged_userns"
 _CLONE = "kernel/unprivileged_userns_clone"
 _MAXIMUM = "user/max_user_namespaces"
+
+
+_RESTRICTED = (USER_NAMESPACE, ID_MAPS, NAMESPACES, HOST_NAME, LOOPBACK, MOUNTS)  # what AppArmor takes from a namespace
+_NO_FILTER = (
+    "the container's seccomp filter or AppArmor profile forbids it: start it with "
+    "--security-opt seccomp=unconfined --security-opt apparmor=unconfined"
+)
+_CHROOT = (
+    "this process is in a chroot, or in a container whose seccomp filter forbids user namespaces: enter the directory with "
+    "pivot_root(8) in place of chroot(8), or start the container with --security-opt seccomp=unconfined"
+)
+_NO_KERNEL = "the kernel has no user namespaces: use one with CONFIG_USER_NS=y"
+_OLD_KERNEL = "Linux 5.15 or later is needed (mount_setattr)"
+_MASKED = "parts of /proc are masked here, as in a container: start it with --security-opt systempaths=unconfined"
+#: (step, errno): cure; errno 0 is any, step "" is any
+_CURES: dict[tuple[str, int], str] = {
+    (USER_NAMESPACE, errno.EPERM): _CHROOT,
+    (USER_NAMESPACE, errno.EACCES): _CHROOT,
+    (USER_NAMESPACE, errno.ENOSYS): _NO_KERNEL,
+    (USER_NAMESPACE, errno.EINVAL): _NO_KERNEL,
+    (NAMESPACES, errno.EPERM): _NO_FILTER,
+    (MOUNTS, errno.EPERM): _NO_FILTER,
+    (MOUNTS, errno.EACCES): _NO_FILTER,
+    (
+        MOUNTS,
+        errno.EINVAL,
+    ): "the root of this machine is an initramfs or a chroot, which pivot_root(2) cannot leave: switch_root(8) first",
+    (SOURCES, errno.EPERM): _NO_FILTER,
+    (SOURCES, errno.ENOSYS): _OLD_KERNEL,
+    (MOUNTS, errno.ENOSYS): _OLD_KERNEL,
+    (PROC, errno.EPERM): _MASKED,
+    (PROC, errno.EACCES): _MASKED,
+    (
+        OVERLAY,
+        0,
+    ): "keep the state directory on ext4, xfs, btrfs or tmpfs: an overlay does not lie on an overlay or a network",
+    ("", errno.ENOSPC): "a disk or a limit of the kernel (/proc/sys/user) is full",
+}
 
 
 class SetupFailed(OpenShellError):
@@ -53,40 +107,20 @@ def step(name: str) -> Iterator[None]:
         yield
     except OSError as failure:
         number = failure.errno or 0
-        raise SetupFailed(name, number, _words(failure), cure(name, number)) from failure
+        raise SetupFailed(name, number, words(failure), cure(name, number)) from failure
 
 
 def cure(name: str, number: int, sysctl: Path = _SYSCTL) -> str:
     """What to do about errno `number` in step `name` on this machine; "" where nothing is known."""
     refused = number in (errno.EPERM, errno.EACCES)
-    user = os.geteuid() != 0
-    if name == USER_NAMESPACE and number in (errno.ENOSPC, errno.EUSERS):
-        return "set more user namespaces: sysctl -w user.max_user_namespaces=15000"
-    if name in (USER_NAMESPACE, ID_MAPS, NAMESPACES, MOUNTS, HOST_NAME, LOOPBACK) and refused and user:
+    if name == USER_NAMESPACE and (number in (errno.ENOSPC, errno.EUSERS) or _value(sysctl / _MAXIMUM) == "0"):
+        return "allow more user namespaces: sysctl -w user.max_user_namespaces=15000"
+    if name in _RESTRICTED and refused:
         if _value(sysctl / _APPARMOR) == "1":
             return apparmor_cure()
         if _value(sysctl / _CLONE) == "0":
             return "allow user namespaces: sysctl -w kernel.unprivileged_userns_clone=1"
-    if name == USER_NAMESPACE and _value(sysctl / _MAXIMUM) == "0":
-        return "allow user namespaces: sysctl -w user.max_user_namespaces=15000"
-    if name == USER_NAMESPACE and refused:
-        return (
-            "this process is in a chroot or in a container whose seccomp filter forbids user namespaces: "
-            "use a mount namespace with pivot_root instead of the chroot, or start the container with --security-opt seccomp=unconfined"
-        )
-    if name == USER_NAMESPACE and number in (errno.ENOSYS, errno.EINVAL):
-        return "the kernel has no user namespaces: use one with CONFIG_USER_NS=y"
-    if name == PROC and refused:
-        return "parts of /proc are masked here (a container's default): start the container with --security-opt systempaths=unconfined"
-    if name in (SOURCES, MOUNTS) and number == errno.ENOSYS:
-        return "Linux 5.15 or later is needed (mount_setattr)"
-    if name in (MOUNTS, NAMESPACES) and refused:
-        return "the container's seccomp filter or AppArmor profile forbids mounts: start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined"
-    if name == OVERLAY:
-        return "keep the state directory on ext4, xfs, btrfs or tmpfs: an overlay cannot be written to another overlay or a network file system"
-    if number == errno.ENOSPC:
-        return "a disk or a kernel limit (/proc/sys/user) is full"
-    return ""
+    return _CURES.get((name, number), _CURES.get((name, 0), _CURES.get(("", number), "")))
 
 
 def apparmor_cure(interpreter: str = "") -> str:
@@ -112,7 +146,7 @@ def _value(path: Path) -> str:
         return ""
 
 
-def _words(failure: OSError) -> str:
+def words(failure: OSError) -> str:
     """The text of the failure with what it was about: our own calls name themselves, the library's name a file."""
     text = failure.strerror or str(failure)
     return f"{text}: {failure.filename!r}" if failure.filename else text

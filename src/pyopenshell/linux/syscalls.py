@@ -1,7 +1,9 @@
 """The one table of system calls that Python's standard library lacks, called through ctypes.
 
-Each call goes through syscall(2) by its number, so that neither the C library's age nor a missing wrapper matters. A failure is an
-`OSError` whose text names the call, because an errno without the call says nothing about the cure. Nothing here decides anything.
+Each call goes through syscall(2) by its number, so that neither the C library's age nor a missing wrapper matters. A
+failure is an
+`OSError` whose text names the call, because an errno without the call says nothing about the cure. Nothing here decides
+anything.
 Numbers: linux/arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h (aarch64).
 """
 

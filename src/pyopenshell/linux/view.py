@@ -1,7 +1,9 @@
 """The root of a sandbox, put together in its own mount namespace by its process 1.
 
-A stage (tmpfs) holds the new root and, while they are mounted, the layers of overlays. The new root becomes `/` by pivot_root(2) *before* anything is made in it: from then on every path, and every
-symbolic link of a hostile tree, ends inside the tree. The old root lies on top of the new one until the end, because a new /proc may be mounted only where a whole one can be
+A stage (tmpfs) holds the new root and, while they are mounted, the layers of overlays. The new root becomes `/` by
+pivot_root(2) *before* anything is made in it: from then on every path, and every
+symbolic link of a hostile tree, ends inside the tree. The old root lies on top of the new one until the end, because a
+new /proc may be mounted only where a whole one can be
 seen (mount_too_revealing() of the kernel); then it is detached, and with it goes everything that was not named.
 """
 
@@ -40,7 +42,7 @@ def assemble(ids: Ids, sources: Sources, hostname: str) -> dict[str, str]:
         tree = any(not lower.target for lower in sources.lowers)
         if not tree:
             syscalls.mount("root", root, "tmpfs", _PRIVATE, _ROOT_SIZE)
-    system = _overlays(ids, sources, stage, root)
+    system = _overlays(sources, stage, root)
     with steps.step(steps.MOUNTS):
         old = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         os.chdir(root)
@@ -70,8 +72,10 @@ def assemble(ids: Ids, sources: Sources, hostname: str) -> dict[str, str]:
 # --- overlays -----------------------------------------------------------------------------------------------------
 
 
-def _overlays(ids: Ids, sources: Sources, stage: str, root: str) -> str:
-    """Mount the overlays; what became one is no bind any more. A tree must have its overlay, the host's view can do without."""
+def _overlays(sources: Sources, stage: str, root: str) -> str:
+    """Mount the overlays; what became one is no bind any more. A tree must have its overlay, the host's view can do
+    without.
+    """
     if not sources.lowers:
         return f"read-only ({sources.read_only_because})" if sources.read_only_because else "read-only"
     done: set[str] = set()
@@ -107,7 +111,11 @@ def _overlay(lower: Lower, below: str, layers: str, target: str) -> None:
         Path(layer + name).mkdir(mode=0o755, exist_ok=True)
     Path(target).mkdir(parents=True, exist_ok=True)
     syscalls.mount(
-        "overlay", target, "overlay", _PRIVATE, f"lowerdir={below},upperdir={layer}/upper,workdir={layer}/work,userxattr"
+        "overlay",
+        target,
+        "overlay",
+        _PRIVATE,
+        f"lowerdir={below},upperdir={layer}/upper,workdir={layer}/work,userxattr",
     )
 
 
@@ -119,7 +127,7 @@ def _binds(sources: Sources, tree: bool) -> None:
         _attach(bind.tree, bind.target, directory=bind.directory)
     sources.binds.clear()
     for name, goal in sources.links:
-        _directory(os.path.dirname(name))  # noqa: PTH120
+        _directory(os.path.dirname(name))
         os.symlink(goal, f"/{name}")
     if not tree:
         for name in ("var/log", "var/cache", "var/lib"):
@@ -155,7 +163,7 @@ def _attach(clone: int, target: str, *, directory: bool) -> None:
     if directory:
         _directory(target)
     else:
-        _directory(os.path.dirname(target))  # noqa: PTH120
+        _directory(os.path.dirname(target))
         os.close(os.open(f"/{target}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o444))
     syscalls.attach(clone, f"/{target}")
     os.close(clone)
@@ -183,7 +191,9 @@ def _directory(target: str) -> None:
 
 
 def _unprivileged_ports() -> None:
-    """Let `sandbox`, which has no capability, listen on port 80 of its own network; a kernel that will not is no reason to stop."""
+    """Let `sandbox`, which has no capability, listen on port 80 of its own network; a kernel that will not is no
+    reason to stop.
+    """
     try:
         Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("0", "utf-8")
     except OSError:
