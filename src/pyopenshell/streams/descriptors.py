@@ -115,12 +115,12 @@ class _ReopenedPort(_PolledPort):
 
 
 class _SocketPort(_PolledPort):
-    """One direction of a socket. Closing the writing one is a half-close for the peer."""
+    """One direction of a socket. With `half_close`, closing it ends our direction for the peer."""
 
-    def __init__(self, fd: int, *, writing: bool) -> None:
+    def __init__(self, fd: int, *, half_close: bool) -> None:
         super().__init__(fd)
         self._sock = socket.socket(fileno=fd)
-        self._writing = writing
+        self._half_close = half_close
 
     def _read_now(self) -> bytes:
         return self._sock.recv(READ_MAX, socket.MSG_DONTWAIT)
@@ -129,7 +129,7 @@ class _SocketPort(_PolledPort):
         return self._sock.send(data, socket.MSG_DONTWAIT)
 
     def _close_now(self) -> None:
-        if self._writing:
+        if self._half_close:
             try:
                 self._sock.shutdown(socket.SHUT_WR)
             except OSError:
@@ -211,18 +211,18 @@ def _settle(future: asyncio.Future[Any], result: object, error: OSError | None) 
 
 def reading(fd: int) -> Port:
     """A port that reads `fd`, and owns it."""
-    return _port(fd, os.O_RDONLY)
+    return _port(fd, os.O_RDONLY, half_close=False)
 
 
-def writing(fd: int) -> Port:
-    """A port that writes `fd`, and owns it."""
-    return _port(fd, os.O_WRONLY)
+def writing(fd: int, *, half_close: bool = True) -> Port:
+    """A port that writes `fd`, and owns it. Without `half_close` a socket can go on being written by others who hold it."""
+    return _port(fd, os.O_WRONLY, half_close=half_close)
 
 
-def _port(fd: int, mode: int) -> Port:
+def _port(fd: int, mode: int, *, half_close: bool) -> Port:
     kind = os.fstat(fd).st_mode
     if stat.S_ISSOCK(kind):
-        return _SocketPort(fd, writing=mode == os.O_WRONLY)
+        return _SocketPort(fd, half_close=half_close)
     if sys.platform == "linux" and (stat.S_ISFIFO(kind) or (stat.S_ISCHR(kind) and os.isatty(fd))):
         try:
             again = os.open(f"/proc/self/fd/{fd}", mode | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

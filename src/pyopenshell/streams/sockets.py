@@ -141,8 +141,11 @@ class SocketStream(ByteStream):
         protocol = self._protocol
         if protocol.writer is not None:
             raise StreamBusy("two tasks write one stream")
-        write_all(self._open(), data)
-        if protocol.writing_paused:
+        transport = self._open()
+        write_all(transport, data)
+        if transport.is_closing():  # the write failed; the reason is told in the event loop's next turn
+            await asyncio.shield(protocol.lost)
+        elif protocol.writing_paused:
             protocol.writer = asyncio.get_running_loop().create_future()
             try:
                 await protocol.writer
