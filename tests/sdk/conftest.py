@@ -9,7 +9,7 @@ import pytest
 
 from pyopenshell.sdk.client import Client
 from pyopenshell.sdk.paths import Paths
-from tests.support.fake_gateway import FakeGateway, paths_in
+from tests.support.client_gateway import FakeGateway, paths_in
 
 
 @pytest.fixture

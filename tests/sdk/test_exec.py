@@ -13,7 +13,7 @@ from pyopenshell.model import ExecSpec, TerminalSize
 from pyopenshell.sdk.client import Client
 from pyopenshell.sdk.exec import ExitStatus, exit_of
 from pyopenshell.wire.openshell.v1.openshell_pb2 import ExecExit
-from tests.support.fake_gateway import FakeGateway
+from tests.support.client_gateway import FakeGateway
 
 
 def sh(script: str, **more) -> ExecSpec:
