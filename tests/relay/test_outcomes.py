@@ -26,6 +26,10 @@ def test_without_detail_there_is_no_colon_at_the_end() -> None:
     assert error_for(Cause.UNCLAIMED, "web").message.endswith("in time")
 
 
+def test_a_code_from_further_on_counts() -> None:
+    assert error_for(Cause.TARGET, "web", "too many", Code.EXHAUSTED).code is Code.EXHAUSTED
+
+
 def test_completed_is_no_error() -> None:
     assert VERDICTS[Cause.BOTH_ENDED].code is None
     with pytest.raises(ValueError, match="not an error"):

@@ -71,8 +71,8 @@ def test_a_claim_may_overtake_the_result() -> None:
 def test_target_that_cannot_be_dialled() -> None:
     switchboard = connected()
     relay, _ = switchboard.open(request(), 1.0)
-    acts = switchboard.result(ONE, "c1", success=False, error="connection refused")
-    assert acts == [Closed(relay, Cause.TARGET, "connection refused")]
+    acts = switchboard.result(ONE, "c1", success=False, error="connection refused", code=Code.EXHAUSTED)
+    assert acts == [Closed(relay, Cause.TARGET, "connection refused", Code.EXHAUSTED)]
 
 
 @pytest.mark.parametrize("channel_id", ["", "c2", "../c1", "c1\n"])
@@ -155,7 +155,7 @@ def test_pending_opens_move_to_a_newer_session_and_claimed_ones_stay() -> None:
     switchboard.result(ONE, "c2", success=True)
     switchboard.claim("c3", "box")
     acts = switchboard.connect(TWO, 5.0)
-    assert acts == [EndSession(ONE, "superseded by a newer session"), SendOpen(TWO, opening), SendOpen(TWO, dialled)]
+    assert acts == [EndSession(ONE, "superseded by a newer session", Code.CONFLICT), SendOpen(TWO, opening), SendOpen(TWO, dialled)]
     switchboard.disconnect(ONE, 5.1)
     assert switchboard.sessions.link("box") is Link.LIVE
     assert switchboard.next_deadline() == 5.0 + CLAIM_TIMEOUT

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.control import Control
 from pyopenshell.relay.limits import WindowBudget
 from pyopenshell.relay.outcomes import VERDICTS, Cause, error_for
@@ -22,6 +23,12 @@ from pyopenshell.streams.grpc_server import Call
 from pyopenshell.streams.splice import Tally
 from pyopenshell.wire import convert
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
+from pyopenshell.wire.status import clean, status_of
+
+REASON_MAX = 500  # characters of a supervisor's reason that are passed on
+
+#: What a supervisor's own code for a failed dial is answered as; anything else is UNAVAILABLE.
+_FAILURES: dict[int, Code] = {status_of(code): code for code in (Code.INVALID, Code.PRECONDITION, Code.EXHAUSTED)}
 
 
 @dataclass(slots=True)
@@ -34,13 +41,19 @@ class Far:
 
 @dataclass(slots=True)
 class Line:
-    """One relay as its callers see it. `claimed` gives the far end or raises what the near side is to be answered."""
+    """One relay as its callers see it.
+
+    `claimed` gives the far end or raises what the near side is to be answered; `over` tells how the relay ended; `released`
+    that the caller needs the supervisor's call no more.
+    """
 
     relay: Relay
     claimed: asyncio.Future[Far]
     over: asyncio.Future[Closed]
+    released: asyncio.Event
     tally: Tally = field(default_factory=Tally)
     features: frozenset[int] = frozenset()
+    admitted: bool = False
 
     @property
     def channel_id(self) -> str:
@@ -51,6 +64,11 @@ class Line:
     def sandbox(self) -> str:
         """The sandbox's name."""
         return self.relay.request.sandbox
+
+
+def line_error(line: Line, closed: Closed) -> OpenShellError:
+    """What `closed` is told as."""
+    return error_for(closed.cause, line.sandbox, closed.detail, closed.code)
 
 
 class Board:
@@ -108,17 +126,18 @@ class Board:
                 session,
                 message.channel_id,
                 success=message.success,
-                error=message.error,
+                error=clean(message.error, REASON_MAX),
+                code=_FAILURES.get(message.failure),
                 features=tuple(message.features),
             )
         )
 
     def supervisor_closes(self, session: Session, message: pb.RelayClose) -> None:
         """RelayClose of a supervisor."""
-        self._do(self.switchboard.supervisor_closes(session, message.channel_id, message.reason))
+        self._do(self.switchboard.supervisor_closes(session, message.channel_id, clean(message.reason, REASON_MAX)))
 
     def claim(self, channel_id: str, sandbox_id: str, call: Call, features: Sequence[int]) -> Line:
-        """A RelayStream takes the relay: the line, whose `over` tells when the call is free. NOT_FOUND, FORBIDDEN."""
+        """A RelayStream takes the relay: the line, whose `released` tells when the call is free. NOT_FOUND, FORBIDDEN."""
         self.switchboard.claim(channel_id, sandbox_id)
         line = self._lines[channel_id]
         line.claimed.set_result(Far(call, frozenset(features) or line.features))
@@ -130,7 +149,7 @@ class Board:
     def open(self, request: Request) -> Line:
         """Ask for a relay. Raises EXHAUSTED, UNAVAILABLE. Whoever opened it must `finish` it."""
         relay, acts = self.switchboard.open(request, self.now())
-        line = Line(relay, self._loop.create_future(), self._loop.create_future())
+        line = Line(relay, self._loop.create_future(), self._loop.create_future(), asyncio.Event())
         self._lines[relay.channel_id] = line
         self._do(acts)
         return line
@@ -162,7 +181,7 @@ class Board:
         for line in self.lines():
             self._do(self.switchboard.drop(line.channel_id, Cause.GATEWAY_STOPS))
         for control in self._controls.values():
-            control.end("the gateway is stopping")
+            control.end(OpenShellError(Code.UNAVAILABLE, "the gateway is stopping"))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -183,10 +202,10 @@ class Board:
                     self._lines[relay.channel_id].features = frozenset(features)
                 case Closed():
                     self._closed(act)
-                case EndSession(session, reason):
+                case EndSession(session, reason, code):
                     control = self._controls.pop(session.session_id, None)
                     if control is not None:
-                        control.end(reason)
+                        control.end(OpenShellError(code, reason))
                 case GraceOver(sandbox_id):
                     if self.on_grace_over is not None:
                         self.on_grace_over(sandbox_id)
@@ -204,7 +223,7 @@ class Board:
             if VERDICTS[closed.cause].code is None:
                 line.claimed.cancel()
             else:
-                line.claimed.set_exception(error_for(closed.cause, line.sandbox, closed.detail))
+                line.claimed.set_exception(line_error(line, closed))
                 line.claimed.exception()  # looked at: whoever opened it may be gone
         line.over.set_result(closed)
         if self.on_closed is not None:

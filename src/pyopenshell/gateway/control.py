@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from pyopenshell.errors import OpenShellError
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 
 
@@ -14,15 +15,15 @@ class Control:
     def __init__(self) -> None:
         self._messages: deque[pb.GatewayMessage] = deque()
         self._changed = asyncio.Event()
-        self.ended: str | None = None
+        self.ended: OpenShellError | None = None
 
     def put(self, message: pb.GatewayMessage) -> None:
         """Say `message`. Bounded by the places of relay/limits.py: one open and one close for each relay."""
         self._messages.append(message)
         self._changed.set()
 
-    def end(self, reason: str) -> None:
-        """Nothing more: the stream ends after what was said."""
+    def end(self, reason: OpenShellError) -> None:
+        """Nothing more: the stream ends, for this reason, after what was said."""
         self.ended = reason
         self._changed.set()
 

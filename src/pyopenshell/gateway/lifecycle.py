@@ -3,8 +3,8 @@
 Work on a sandbox is done by one task at a time (`work.py`); what a person waits for is shielded, so that a caller who goes
 away leaves nothing half done. Every change of phase goes through the table of `phases.py`.
 
-A lost supervisor session leaves the phase alone for the grace, while `lookout.py` looks after the sandbox; then it is UNKNOWN
-until a supervisor is back.
+A lost supervisor session leaves the phase alone for the grace, while `lookout.py` looks after the sandbox; then it is
+UNKNOWN until a supervisor is back.
 """
 
 from __future__ import annotations

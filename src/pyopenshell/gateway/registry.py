@@ -48,6 +48,10 @@ class Registry:
             )
         return record
 
+    def find_annotated(self, key: str, value: str) -> SandboxRecord | None:
+        """The sandbox that has this annotation, or None."""
+        return next((record for record in self._by_id.values() if record.annotations.get(key) == value), None)
+
     async def create(self, record: SandboxRecord) -> SandboxRecord:
         """Insert. Raises CONFLICT when the name is taken in its workspace."""
         made = await self.table.create(record)

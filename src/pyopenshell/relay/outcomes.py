@@ -53,9 +53,9 @@ VERDICTS: dict[Cause, Verdict] = {
 }
 
 
-def error_for(cause: Cause, sandbox: str, detail: str = "") -> OpenShellError:
-    """What the near side is answered for this cause; `detail` is the reason that came from further on, if any."""
+def error_for(cause: Cause, sandbox: str, detail: str = "", code: Code | None = None) -> OpenShellError:
+    """What the near side is answered for this cause; `detail` and `code` came from further on, if at all."""
     verdict = VERDICTS[cause]
     if verdict.code is None:
         raise ValueError(f"{cause} is not an error")
-    return OpenShellError(verdict.code, f"sandbox '{sandbox}': {verdict.words}{': ' if detail else ''}{detail}")
+    return OpenShellError(code or verdict.code, f"sandbox '{sandbox}': {verdict.words}{': ' if detail else ''}{detail}")

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pyopenshell.errors import Code
 from pyopenshell.model import Target
 from pyopenshell.relay.limits import Place
 from pyopenshell.relay.outcomes import Cause
@@ -101,19 +102,24 @@ class Dialled:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The relay is no more. One that was never claimed is answered; of a claimed one both legs are cut."""
+    """The relay is no more. One that was never claimed is answered; of a claimed one both legs are cut.
+
+    `code` is the supervisor's own, where it said more than that the target could not be dialled.
+    """
 
     relay: Relay
     cause: Cause
     detail: str = ""
+    code: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EndSession:
-    """End this control stream."""
+    """End this control stream; CONFLICT tells the supervisor that another one is in its place."""
 
     session: Session
     reason: str
+    code: Code = Code.UNAVAILABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class Switchboard:
         older = self.sessions.accept(session, now)
         acts: list[Act] = []
         if older is not None:
-            acts.append(EndSession(older, "superseded by a newer session"))
+            acts.append(EndSession(older, "superseded by a newer session", Code.CONFLICT))
             self._return(session.sandbox_id)
         for relay in self._unclaimed(session.sandbox_id):
             acts.append(self._send(relay, session, now))
@@ -100,14 +100,21 @@ class Switchboard:
         return relay, [] if session is None else [self._send(relay, session, now)]
 
     def result(
-        self, session: Session, channel_id: str, *, success: bool, error: str = "", features: tuple[int, ...] = ()
+        self,
+        session: Session,
+        channel_id: str,
+        *,
+        success: bool,
+        error: str = "",
+        code: Code | None = None,
+        features: tuple[int, ...] = (),
     ) -> list[Act]:
         """The supervisor said whether the target is connected. Late, doubled or another sandbox's: no acts."""
         relay = self._relays.get(channel_id)
         if relay is None or relay.request.sandbox_id != session.sandbox_id or relay.state is State.CLAIMED:
             return []
         if not success:
-            return [self._close(relay, Cause.TARGET, error)]
+            return [self._close(relay, Cause.TARGET, error, code)]
         self._move(relay, Event.DIAL)
         return [Dialled(relay, features)]
 
@@ -201,7 +208,7 @@ class Switchboard:
     def _move(self, relay: Relay, event: Event) -> None:
         relay.state = TRANSITIONS[relay.state].get(event, relay.state)
 
-    def _close(self, relay: Relay, cause: Cause, detail: str) -> Closed:
+    def _close(self, relay: Relay, cause: Cause, detail: str, code: Code | None = None) -> Closed:
         del self._relays[relay.channel_id]
         self._claims.clear(relay.channel_id)
         self._ends.clear(relay.channel_id)
@@ -211,7 +218,7 @@ class Switchboard:
             if not tied:
                 del self._tied[tie]
         self.counters.give_back(relay.request.places)
-        return Closed(relay, cause, detail)
+        return Closed(relay, cause, detail, code)
 
     def __repr__(self) -> str:
         rows = ", ".join(f"{relay.channel_id}: {relay.state.value}" for relay in self._relays.values())
