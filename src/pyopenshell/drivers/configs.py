@@ -15,7 +15,8 @@ from typing import Any
 
 from pyopenshell.drivers.messages import BadMessageError, close_all, receive_message, send_message
 from pyopenshell.linux.descriptors import read_sealed, sealed_memfd
-from pyopenshell.linux.ids import Ids, Shape, range_ids, single_ids, subrange_ids
+from pyopenshell.linux.ids import SANDBOX_ID, Ids, Shape, range_ids, single_ids, subrange_ids
+from pyopenshell.linux.trees import sandbox_ids
 from pyopenshell.model import ARGV_ENV_MAX, Limits, SandboxSpec
 
 #: argv and environment of a main process in JSON, where a control character takes six bytes, and everything else.
@@ -30,8 +31,7 @@ class InitConfig:
     name: str
     directory: str
     source: str
-    shape: str
-    id_base: int
+    ids: Mapping[str, Any]
     spec: Mapping[str, Any]
     lifetime: bool
 
@@ -42,8 +42,7 @@ class SupervisorConfig:
 
     sandbox_id: str
     name: str
-    shape: str
-    id_base: int
+    ids: Mapping[str, Any]
     spec: Mapping[str, Any]
     gateway_socket: str
     lifetime: bool
@@ -56,8 +55,7 @@ class TaskConfig:
     """For TASK, a piece of work that needs the sandbox's ids: `unpack` a tar, `remove` a directory, or `probe`."""
 
     work: str
-    shape: str
-    id_base: int
+    ids: Mapping[str, Any]
     path: str = ""
     destination: str = ""
 
@@ -65,18 +63,37 @@ class TaskConfig:
 Config = InitConfig | SupervisorConfig | TaskConfig
 
 
-def ids_of(shape: str, id_base: int) -> Ids:
-    """The ids that a config's shape and base stand for; the same on both sides of the socket."""
+def ids_of(shape: str, id_base: int, sandbox_uid: int = SANDBOX_ID, sandbox_gid: int = SANDBOX_ID) -> Ids:
+    """The ids that a shape and a base stand for; the same in every process of one user. Raises ValueError."""
     match Shape(shape):
         case Shape.RANGE:
-            return range_ids(id_base)
+            return range_ids(id_base, sandbox_uid, sandbox_gid)
         case Shape.SINGLE:
-            return single_ids()
+            return single_ids(sandbox_uid, sandbox_gid)
         case Shape.SUBRANGE:
-            ids = subrange_ids()
+            ids = subrange_ids(sandbox_uid, sandbox_gid)
             if ids is None:
                 raise ValueError("the subordinate ids of this user are gone from /etc/subuid")
             return ids
+
+
+def ids_to_json(ids: Ids) -> dict[str, Any]:
+    """The arguments of `ids_of`, by name."""
+    base = ids.uids[0].outside if ids.shape is Shape.RANGE else 0
+    return {
+        "shape": ids.shape.value,
+        "id_base": base,
+        "sandbox_uid": ids.sandbox_uid,
+        "sandbox_gid": ids.sandbox_gid,
+    }
+
+
+def ids_in(tree: str, ids: Ids) -> Ids:
+    """`ids` with the user `sandbox` as the tree of an image has it; as they are for the host's view (`tree` empty)."""
+    if not tree:
+        return ids
+    uid, gid = sandbox_ids(tree)
+    return ids_of(**{**ids_to_json(ids), "sandbox_uid": uid, "sandbox_gid": gid})
 
 
 def spec_to_json(spec: SandboxSpec) -> dict[str, Any]:

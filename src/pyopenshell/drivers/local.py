@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pyopenshell.drivers import limits, presence
 from pyopenshell.drivers.base import Birth, Driver, ProcessName
-from pyopenshell.drivers.configs import TaskConfig, send_config
+from pyopenshell.drivers.configs import TaskConfig, ids_in, ids_to_json, send_config
 from pyopenshell.drivers.files import SandboxFiles, check_source
 from pyopenshell.drivers.orders import OrderKind
 from pyopenshell.drivers.running import Running, make_init, make_supervisor
@@ -54,13 +54,14 @@ class LocalDriver(Driver):
     async def probe(self) -> Mapping[str, str]:
         """See `Driver.probe`."""
         ids = self._ids(_PROBE_BASE)
-        done = await self._task(new_id(), TaskConfig("probe", ids.shape.value, _PROBE_BASE))
+        done = await self._task(new_id(), TaskConfig("probe", ids_to_json(ids)))
         return {str(key): str(value) for key, value in done.items()}
 
     def check(self, spec: SandboxSpec) -> None:
         """See `Driver.check`; NOT_FOUND for a source that does not exist."""
         check_source(spec)
-        limits.check(spec.limits, cgroups.available())
+        if spec.limits.cpu or spec.limits.memory:
+            limits.check(spec.limits, cgroups.available())
 
     async def start(self, birth: Birth) -> Mapping[str, str]:
         """See `Driver.start`."""
@@ -77,6 +78,7 @@ class LocalDriver(Driver):
             try:
                 files.make(ids)
                 source = await self._source(birth, files, ids)
+                ids = ids_in(source, ids)
                 running, facts = await make_init(self._zygote, birth, files, ids, source, self._lifetime_of(birth))
                 await make_supervisor(self._zygote, running, self._lifetime_of(birth))
             except BaseException as failure:
@@ -102,13 +104,13 @@ class LocalDriver(Driver):
             init = presence.find(files.init_lock)
             if init is None:
                 return False
-            ids = self._ids(birth.id_base)
+            kind, _, path = birth.spec.source.partition(":")
+            ids = ids_in(str(files.image) if kind == "tar" else path, self._ids(birth.id_base))
             trusted = []
             if ids.shape is Shape.RANGE:
                 trusted.append(os.open(f"/proc/{init.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC))
-            group = cgroups.find(f"openshell-{birth.sandbox_id}")
-            if group is not None:
-                trusted += group.procs()
+            group = cgroups.existing(birth.sandbox_id)
+            trusted += group.procs()
             running = Running(birth, files, ids, init, presence.find(files.supervisor_lock), trusted, group)
             running.log_start = files.log_size("init")
             if running.supervisor is None:
@@ -201,8 +203,8 @@ class LocalDriver(Driver):
         if kind != "tar" or files.image.exists():
             return str(files.image) if kind == "tar" else path
         partial = files.image.with_suffix(".partial")
-        await self._task(birth.sandbox_id, TaskConfig("remove", ids.shape.value, birth.id_base, str(partial)))
-        task = TaskConfig("unpack", ids.shape.value, birth.id_base, path, str(partial))
+        await self._task(birth.sandbox_id, TaskConfig("remove", ids_to_json(ids), str(partial)))
+        task = TaskConfig("unpack", ids_to_json(ids), path, str(partial))
         await self._task(birth.sandbox_id, task, timeout=None)
         partial.rename(files.image)
         return str(files.image)
@@ -216,7 +218,7 @@ class LocalDriver(Driver):
     async def _remove(self, files: SandboxFiles) -> None:
         ids = best_ids(_PROBE_BASE)
         if ids.shape is Shape.SUBRANGE:
-            await self._task(new_id(), TaskConfig("remove", ids.shape.value, 0, str(files.directory)), timeout=None)
+            await self._task(new_id(), TaskConfig("remove", ids_to_json(ids), str(files.directory)), timeout=None)
         else:
             await asyncio.to_thread(shutil.rmtree, files.directory)
 

@@ -37,7 +37,8 @@ class Held:
 
     async def ended(self) -> None:
         """Wait for its end; for PID 1 of a namespace that is the end of every process in it (pid_namespaces(7))."""
-        await readable(self.pidfd)
+        with contextlib.closing(_Copy(self.pidfd)) as copy:  # an event loop has one reader for each descriptor
+            await readable(copy.fd)
 
     async def end(self, grace: float = 0.0) -> None:
         """End it: SIGTERM and `grace` seconds where there is a grace, then SIGKILL. Returns when it is gone."""
@@ -55,6 +56,16 @@ class Held:
         if self.pidfd >= 0:
             os.close(self.pidfd)
             self.pidfd = -1
+
+
+class _Copy:
+    """A descriptor's copy that is closed at the end."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = os.dup(fd)
+
+    def close(self) -> None:
+        os.close(self.fd)
 
 
 def hold(fd: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from pyopenshell.drivers import limits
 from pyopenshell.drivers.base import Birth
-from pyopenshell.drivers.configs import InitConfig, SupervisorConfig, send_config, spec_to_json
+from pyopenshell.drivers.configs import InitConfig, SupervisorConfig, ids_to_json, send_config, spec_to_json
 from pyopenshell.drivers.files import SandboxFiles
 from pyopenshell.drivers.messages import close_all
 from pyopenshell.drivers.orders import OrderKind
@@ -22,6 +23,9 @@ from pyopenshell.linux.ids import Ids
 
 #: A supervisor that is asked to end says goodbye to the gateway in milliseconds; nothing of the user's waits for it.
 SUPERVISOR_GRACE = 2.0
+#: A killed process leaves its cgroup a moment after its pidfd told its end; one second is far more than that takes.
+GROUP_ATTEMPTS = 50
+GROUP_PAUSE = 0.02
 
 
 @dataclass(slots=True, eq=False)
@@ -45,7 +49,7 @@ class Running:
         await self.init.end()
         self.release()
         if self.group is not None:
-            self.group.remove()
+            await remove_group(self.group)
             self.group = None
 
     def release(self) -> None:
@@ -57,15 +61,31 @@ class Running:
         self.trusted = []
 
 
+async def remove_group(group: cgroups.Group) -> None:
+    """Remove an ended sandbox's cgroup; where a process is still on its way out of it, in a moment. Raises OSError."""
+    for _attempt in range(GROUP_ATTEMPTS):
+        try:
+            group.remove()
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+        await asyncio.sleep(GROUP_PAUSE)
+    group.remove()
+
+
 async def make_init(
     zygote: Zygote, birth: Birth, files: SandboxFiles, ids: Ids, source: str, lifetime: Sequence[int]
 ) -> tuple[Running, dict[str, str]]:
     """Have init born; returns the sandbox without a supervisor, and its facts. Raises what `zygote.answer` does."""
-    support = cgroups.available()
-    held = limits.held(birth.spec.limits, support)
+    wanted = birth.spec.limits
+    facts: dict[str, str] = {}
     group = None
-    if held.cpu or held.memory:
-        group = cgroups.make(f"openshell-{birth.sandbox_id}", held.cpu, held.memory)
+    if wanted.cpu or wanted.memory:
+        support = cgroups.available()
+        held = limits.held(wanted, support)
+        facts = limits.facts(wanted, support)
+        group = cgroups.make(birth.sandbox_id, held.cpu, held.memory)
     log_start = files.log_size("init")
     opened = [files.open_log("init")]
     try:
@@ -76,8 +96,7 @@ async def make_init(
             name=birth.name,
             directory=str(files.directory),
             source=source,
-            shape=ids.shape.value,
-            id_base=birth.id_base,
+            ids=ids_to_json(ids),
             spec=spec_to_json(birth.spec),
             lifetime=bool(lifetime),
         )
@@ -92,8 +111,8 @@ async def make_init(
     pidfd, userns = fds
     os.close(opened[0])
     init = Held(message["pid"], message["start_time"], pidfd)
-    facts = {**message["ready"], **limits.facts(birth.spec.limits, support)}
-    return Running(birth, files, ids, init, None, [userns, *cgroup], group, None, log_start), facts
+    running = Running(birth, files, ids, init, trusted=[userns, *cgroup], group=group, log_start=log_start)
+    return running, {**message["ready"], **facts}
 
 
 async def make_supervisor(zygote: Zygote, running: Running, lifetime: Sequence[int]) -> None:
@@ -103,8 +122,7 @@ async def make_supervisor(zygote: Zygote, running: Running, lifetime: Sequence[i
     config = SupervisorConfig(
         sandbox_id=birth.sandbox_id,
         name=birth.name,
-        shape=running.ids.shape.value,
-        id_base=birth.id_base,
+        ids=ids_to_json(running.ids),
         spec=spec_to_json(birth.spec),
         gateway_socket=gateway.name,
         lifetime=bool(lifetime),

@@ -93,7 +93,7 @@ def receive(config: socket.socket) -> SupervisorBirth:
         spec=spec_from_json(raw["spec"]),
         token=raw["token"],
         host_key=raw["host_key"],
-        ids=ids_of(raw["shape"], raw["id_base"]),
+        ids=ids_of(**raw["ids"]),
         gateway_socket=raw["gateway_socket"],
         gateway_directory=gateway_directory,
         run_directory=run_directory,

@@ -11,7 +11,6 @@ PID 1 holds its presence (`drivers/presence.py`), by which a driver that lost ev
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -22,8 +21,8 @@ from dataclasses import dataclass
 
 from pyopenshell.drivers import presence
 from pyopenshell.drivers.configs import InitConfig, ids_of, receive_config
-from pyopenshell.drivers.messages import BadMessageError, close_all, send_message
-from pyopenshell.linux import birth, process
+from pyopenshell.drivers.messages import BadMessageError, close_all, pair, receive_message, send_message
+from pyopenshell.linux import birth, process, rlimits
 from pyopenshell.linux.confine import confine_init
 from pyopenshell.linux.ids import Ids
 from pyopenshell.linux.namespaces import NAMES, Namespaces
@@ -35,9 +34,9 @@ from pyopenshell.supervisor.init_spawn import Spawner
 
 SOCKET = "run/init.sock"
 PRESENCE = "run/init.lock"
-_FACTS_MAX = 4096  # one write of a pipe arrives whole (PIPE_BUF, pipe(7))
 EXIT_BROKEN = 70  # EX_SOFTWARE of sysexits(3): init itself failed
 EXIT_LIFETIME = 0
+_UMASK = 0o022  # what login shells of every distribution set
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Inside:
     listener: socket.socket
     presence: int  #: a file that PID 1 locks, by which a driver finds it
     lifetime: int
-    serves: int  #: the facts are written here once PID 1 serves
+    serves: socket.socket  #: the facts and the user namespace are sent here once PID 1 serves
     spent: tuple[int, ...]  #: the builder's descriptors, to be closed
 
 
@@ -75,8 +74,8 @@ def born(config: socket.socket, _trusted: list[int]) -> int:
 
 
 def _build(config: socket.socket, settings: InitConfig, lifetime: int, cgroup: tuple[int, ...]) -> None:
-    ids = ids_of(settings.shape, settings.id_base)
-    serving, serves = os.pipe()
+    ids = ids_of(**settings.ids)
+    serving, serves = pair()
     inside = Inside(
         name=settings.name,
         ids=ids,
@@ -86,18 +85,18 @@ def _build(config: socket.socket, settings: InitConfig, lifetime: int, cgroup: t
         presence=os.open(f"{settings.directory}/{PRESENCE}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600),
         lifetime=lifetime,
         serves=serves,
-        spent=(config.fileno(), serving, *cgroup),
+        spent=(config.fileno(), serving.fileno(), *cgroup),
     )
     plan = birth.Plan(ids, settings.directory, settings.name, settings.source, cgroup=cgroup)
     born = birth.create(plan, lambda facts: serve(inside, facts))
     pidfd = os.pidfd_open(born.process.pid)
     try:
-        os.close(serves)
-        told = os.read(serving, _FACTS_MAX)
-        if not told:
+        serves.close()
+        told = receive_message(serving)
+        if told is None:
             raise SetupFailed(PID_ONE, 0, "it ended before it served", f"see {settings.directory}/init.log")
-        userns = os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-        ready = {"ready": json.loads(told), "pid": born.process.pid, "start_time": born.process.start_time}
+        facts, (userns,) = told
+        ready = {"ready": facts, "pid": born.process.pid, "start_time": born.process.start_time}
         send_message(config, ready, [pidfd, userns])
     except BaseException:  # nobody knows of this sandbox, so nobody else could end it
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
@@ -128,7 +127,10 @@ def serve(inside: Inside, facts: dict[str, str]) -> int:
         presence.hold(inside.presence)
         process.set_name("openshell-init")
         namespaces = Namespaces.of("self")
-        facts.update(confine_init(facts))
+        facts.update(confine_init())
+        rlimits.apply()
+        os.umask(_UMASK)
+        os.chdir("/")
         loop = Loop(log)
         spawner = Spawner(inside.env, inside.workdir, inside.ids)
         held = dict(zip(NAMES, namespaces.descriptors(), strict=True))
@@ -136,8 +138,8 @@ def serve(inside: Inside, facts: dict[str, str]) -> int:
         Server(loop, inside.listener, spawner, held, facts)
         if inside.lifetime >= 0:
             loop.watch(inside.lifetime, READ, lambda: loop.stop(EXIT_LIFETIME))
-        os.write(inside.serves, json.dumps(facts).encode())
-        os.close(inside.serves)
+        send_message(inside.serves, facts, [namespaces.user])
+        inside.serves.close()
         return loop.run()
     except BaseException as failure:  # PID 1 must say why it ends: the driver shows the log's last line
         log(f"ended by {type(failure).__name__}: {failure}")

@@ -25,8 +25,8 @@ from pyopenshell.model import ARGV_ENV_MAX
 from pyopenshell.supervisor import init_dial
 from pyopenshell.supervisor.init_connection import Connection
 from pyopenshell.supervisor.init_loop import READ, Loop
-from pyopenshell.supervisor.init_spawn import REPORT_MAX, Command, Spawner, Started, acting_as_user, read_report
-from pyopenshell.supervisor.init_table import Row, State, Table
+from pyopenshell.supervisor.init_spawn import Command, NotStarted, Spawner, acting_as_user
+from pyopenshell.supervisor.init_table import Row, Table
 
 #: JSON writes a control character of argv in six bytes (\\u0001), so the text may be this much longer than what it means.
 COMMAND_MAX = 6 * ARGV_ENV_MAX + 64 * 1024
@@ -105,7 +105,7 @@ class Server:
             return
         for row in self._table:
             if row.client is connection:
-                if row.state is State.ENDED:
+                if row.ended:
                     self._table.forget(row)
                 elif not row.terminal:  # a terminal's end is told by the kernel
                     self._kill(row.pid, signal.SIGHUP, group=True)
@@ -140,7 +140,7 @@ class Server:
         rows = [
             {"pid": row.pid, "label": row.label, "keep": bool(row.kept), "terminal": row.terminal, "exit": row.exit()}
             for row in self._table
-            if row.client is None and row.state is not State.STARTING
+            if row.client is None
         ]
         answer = {"namespaces": list(self._namespaces), "processes": rows, "ran": sorted(self._table.ran)}
         connection.send(
@@ -153,31 +153,19 @@ class Server:
         if len(fds) != 1:
             raise Refused("a spawn carries one descriptor")
         label = str(message.get("label", ""))
-        started = self._spawner.start(Command.parse(read_sealed(fds[0], COMMAND_MAX)))
-        row = Row(started.pid, label, None if connection.may_own else connection, terminal=started.terminal >= 0)
+        command = Command.parse(read_sealed(fds[0], COMMAND_MAX))
+        try:
+            started = self._spawner.start(command)
+        except NotStarted as failure:
+            raise Refused(str(failure), failure.number, "start") from None
+        terminal = started.terminal >= 0
+        row = Row(started.pid, label, None if connection.may_own else connection, terminal)
         self._table.add(row)
         if not connection.may_own:
             connection.started.add(started.pid)
         if message.get("keep"):
             row.kept = [os.dup(fd) for fd in (started.terminal, started.stdout, started.stderr) if fd >= 0]
-        number = message["n"]
-        self._loop.watch(started.report, READ, lambda: self._reported(connection, number, row, started))
-
-    def _reported(self, connection: Connection, number: int, row: Row, started: Started) -> None:
-        """The child's exec succeeded (nothing in the pipe) or failed (the reason)."""
-        failure = read_report(os.read(started.report, REPORT_MAX))
-        self._loop.forget(started.report)
-        os.close(started.report)
-        if failure is not None:
-            self._table.forget(row)
-            close_all(started.descriptors)
-            text, error = failure
-            connection.send({"n": number, "error": text, "errno": error, "kind": "start"})
-            return
-        self._table.running(row)
-        connection.send({"n": number, "ok": {"pid": row.pid, "terminal": row.terminal}}, started.descriptors)
-        if row.state is State.ENDED:
-            self._tell_exit(row)
+        connection.send({"n": message["n"], "ok": {"pid": row.pid, "terminal": terminal}}, started.descriptors)
 
     def _op_signal(self, connection: Connection, message: Message, _fds: list[int]) -> None:
         pid = int(message["pid"])
@@ -207,7 +195,7 @@ class Server:
     def _op_ack(self, connection: Connection, message: Message, _fds: list[int]) -> None:
         row = self._table.get(message["pid"])
         mine = row is not None and (row.client is connection or (row.client is None and connection is self._owner))
-        if row is not None and mine and row.state is State.ENDED:
+        if row is not None and mine and row.ended:
             self._table.forget(row)
 
     def _op_spawn_socket(self, connection: Connection, message: Message, _fds: list[int]) -> None:
@@ -232,8 +220,9 @@ class Server:
                 return
             if pid == 0:
                 return
-            row = self._table.ended(pid, status)
+            row = self._table.get(pid)
             if row is not None:
+                row.status = status
                 self._tell_exit(row)
 
     def _tell_exit(self, row: Row) -> None:

@@ -1,11 +1,14 @@
-"""Starts a process of the sandbox: pipes or a terminal, fork, identity, exec.
+"""Starts a process of the sandbox: pipes or a terminal, the user's identity, exec.
 
-The child tells a failed exec through a close-on-exec pipe: end of file there means that the command runs, anything else is
-`{errno, message}`. Init waits for it in its event loop, never blocking: where all are one user, an agent may stop the child
-between fork and exec.
+By posix_spawn(3), which shares init's memory until the exec: a fork of a Python process costs some milliseconds of copied pages,
+this well under one. So no code of ours runs in the child, and what it must be, init is already: in the sandbox's cgroup and
+namespaces, under Landlock and the system call filter, with no_new_privs, an empty bounding set, no groups, the resource limits.
+What is left is the user id. Init lends it for the moment of the spawn: real id `sandbox`, effective id root, and
+POSIX_SPAWN_RESETIDS makes the child's effective id the real one; the exec then copies it to the saved id and clears every
+capability (capabilities(7), "Transformation of capabilities during execve"). In the shape `single` init is the user.
 
-    fork ── setsid ── terminal or pipes on 0,1,2 ── signals to default ── identity ── chdir ── exec
-                                                                                     └ each failure names itself
+What may fail for the user's own reasons is done first, as the user, so that the error can name it: the working directory, the
+way along PATH. All of it is done in init itself, which is single-threaded, so that nobody sees its ids change.
 """
 
 from __future__ import annotations
@@ -18,19 +21,15 @@ import os
 import signal
 import struct
 import termios
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-from pyopenshell.linux.enter import Door, enter
 from pyopenshell.linux.ids import Ids
 from pyopenshell.supervisor import init_env
 
-#: A message of a failed start is one pipe write, so it arrives whole (PIPE_BUF, pipe(7)).
-REPORT_MAX = 4096
 _SHOWN = 200  # characters of a name in a message
-_EXIT_NOT_STARTED = 127  # what a shell says of a command that it could not start; nobody reads it
-_UMASK = 0o022
+_DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD)  # what Python and init handle or ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +58,9 @@ class Command:
 
 @dataclass(slots=True)
 class Started:
-    """A forked child: `report` tells about its exec; the other descriptors are the asker's (-1 where there is none)."""
+    """A process that runs its command; the descriptors are the asker's (-1 where there is none)."""
 
-    pid: int
-    report: int
+    pid: int = 0
     stdin: int = -1
     stdout: int = -1
     stderr: int = -1
@@ -70,12 +68,12 @@ class Started:
 
     @property
     def descriptors(self) -> list[int]:
-        """Those of the asker, in the order of the wire: the terminal, or stdin, stdout, stderr."""
+        """In the order of the wire: the terminal, or stdin, stdout, stderr."""
         return [fd for fd in (self.terminal, self.stdin, self.stdout, self.stderr) if fd >= 0]
 
 
 class NotStarted(Exception):
-    """Raised in the child alone: why the command cannot run, fit to show."""
+    """Why the command cannot run, fit to show; `number` as of execve(2)."""
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
@@ -91,69 +89,68 @@ class Spawner:
     ids: Ids
 
     def start(self, command: Command) -> Started:
-        """Fork the command's process. Raises OSError where init has no room for it; nothing is left open then."""
+        """Start the command. Raises NotStarted, or OSError where init has no room; nothing stays open then."""
         shell = init_env.login_shell()
         env = init_env.environment(self.env, command.env, shell=shell, terminal=command.size is not None)
-        argv = init_env.login_argv(command.argv, shell) if command.login and os.access(shell, os.X_OK) else command.argv
-        workdir = command.workdir or self.workdir
-        with contextlib.ExitStack() as undo:
-            opened = _Descriptors(undo)
-            report, report_child = opened.pipe()
-            if command.size is not None:
-                with acting_as_user(self.ids):
-                    master, slave = opened.terminal(command.size)
-                started = Started(0, report, terminal=master)
-                inner = (slave, slave, slave)
-            else:
-                stdin_child, stdin = opened.pipe()
-                stdout, stdout_child = opened.pipe()
-                stderr, stderr_child = opened.pipe()
-                started = Started(0, report, stdin, stdout, stderr)
-                inner = (stdin_child, stdout_child, stderr_child)
-            started.pid = os.fork()
-            if not started.pid:
-                self._child(inner, report_child, command.size is not None, argv, env, workdir)
+        with contextlib.ExitStack() as inner, contextlib.ExitStack() as undo:
+            started = Started()
+            with acting_as_user(self.ids):  # what is made is the user's, so that it can be opened again: /dev/stderr
+                argv = command.argv
+                if command.login and os.access(shell, os.X_OK, effective_ids=True):
+                    argv = tuple(init_env.login_argv(argv, shell))
+                inner.callback(os.chdir, "/")
+                _go_to(command.workdir or self.workdir)
+                path = _find(argv[0], env.get("PATH", init_env.DEFAULT_PATH))
+                actions = _open(started, command.size, inner, undo)
+            with _lending_user(self.ids):
+                try:
+                    started.pid = os.posix_spawn(
+                        path,
+                        argv,
+                        env,
+                        file_actions=actions,
+                        setsid=True,
+                        resetids=True,
+                        setsigmask=(),
+                        setsigdef=_DEFAULT_SIGNALS,
+                    )
+                except OSError as failure:
+                    raise _explain(failure, argv[0], path) from None
             undo.pop_all()
-        for fd in {*inner, report_child}:
-            os.close(fd)
         return started
 
-    def _child(
-        self,
-        inner: tuple[int, int, int],
-        report: int,
-        terminal: bool,
-        argv: tuple[str, ...] | list[str],
-        env: Mapping[str, str],
-        workdir: str,
-    ) -> NoReturn:
-        try:
-            os.setsid()
-            if terminal:
-                fcntl.ioctl(inner[0], termios.TIOCSCTTY, 0)
-            for number, fd in enumerate(inner):
-                os.dup2(fd, number)
-            _default_signals()
-            os.umask(_UMASK)
-            enter(Door(self.ids, self.ids.sandbox_uid, self.ids.sandbox_gid, keep=frozenset({0, 1, 2, report})))
-            _go_to(workdir)
-            _execute(argv, env)
-        except NotStarted as failure:
-            _tell(report, str(failure), failure.number)
-        except OSError as failure:
-            _tell(report, f"the process could not be set up: {failure.strerror}", failure.errno or errno.EIO)
-        except BaseException as failure:  # the child must not run init's code further, whatever happened
-            _tell(report, f"the process could not be set up: {type(failure).__name__}", errno.EIO)
-        finally:
-            os._exit(_EXIT_NOT_STARTED)
+
+_Action = tuple[int, int, int] | tuple[int, int, str, int, int]
+
+
+def _open(
+    started: Started, size: tuple[int, int] | None, inner: contextlib.ExitStack, undo: contextlib.ExitStack
+) -> Sequence[_Action]:
+    """Open the asker's ends into `started`, and say how the child gets its own; `inner` closes those in init."""
+    if size is not None:
+        started.terminal, slave = os.openpty()
+        undo.callback(os.close, started.terminal)
+        inner.callback(os.close, slave)
+        cols, rows = size
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows & 0xFFFF, cols & 0xFFFF, 0, 0))
+        # Opened by name in the child, which leads a session without a terminal: so it becomes the controlling one (tty(4)).
+        stdin: _Action = (os.POSIX_SPAWN_OPEN, 0, os.ttyname(slave), os.O_RDWR, 0)
+        return (stdin, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2))
+    ends = []
+    for number in range(3):
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        mine, its = (writer, reader) if number == 0 else (reader, writer)
+        undo.callback(os.close, mine)
+        inner.callback(os.close, its)
+        ends.append(mine)
+        ends.append(its)
+    started.stdin, stdin_its, started.stdout, stdout_its, started.stderr, stderr_its = ends
+    return tuple((os.POSIX_SPAWN_DUP2, its, number) for number, its in enumerate((stdin_its, stdout_its, stderr_its)))
 
 
 @contextlib.contextmanager
 def acting_as_user(ids: Ids) -> Iterator[None]:
-    """Do something as the user `sandbox`: open a terminal that is the user's, send a signal. Nothing to do in `single`.
-
-    Init is single-threaded, so that changing the effective ids for a moment is seen by nobody else (seteuid(2)).
-    """
+    """Do something as the user `sandbox`, without a capability (seteuid(2)). Nothing to do in the shape `single`."""
     if not ids.many:
         yield
         return
@@ -166,74 +163,53 @@ def acting_as_user(ids: Ids) -> Iterator[None]:
         os.setegid(ids.init_gid)
 
 
-class _Descriptors:
-    """Opens descriptors above the standard three, and closes them where the spawn fails half-way."""
-
-    def __init__(self, undo: contextlib.ExitStack) -> None:
-        self._undo = undo
-
-    def pipe(self) -> tuple[int, int]:
-        reader, writer = os.pipe2(os.O_CLOEXEC)
-        self._undo.callback(os.close, reader)
-        self._undo.callback(os.close, writer)
-        return reader, writer
-
-    def terminal(self, size: tuple[int, int]) -> tuple[int, int]:
-        master, slave = os.openpty()
-        self._undo.callback(os.close, master)
-        self._undo.callback(os.close, slave)
-        cols, rows = size
-        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows & 0xFFFF, cols & 0xFFFF, 0, 0))
-        return master, slave
-
-
-def _default_signals() -> None:
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+@contextlib.contextmanager
+def _lending_user(ids: Ids) -> Iterator[None]:
+    """Real ids of the user `sandbox`, effective and saved ids of init: what POSIX_SPAWN_RESETIDS turns into the user."""
+    if not ids.many:
+        yield
+        return
+    os.setresgid(ids.sandbox_gid, -1, -1)
+    os.setresuid(ids.sandbox_uid, -1, -1)
+    try:
+        yield
+    finally:
+        os.setresuid(ids.init_uid, -1, -1)
+        os.setresgid(ids.init_gid, -1, -1)
 
 
 def _go_to(workdir: str) -> None:
     try:
         os.chdir(workdir)
     except OSError as failure:
-        shown = printable(workdir)
-        raise NotStarted(f"working directory {shown}: {(failure.strerror or 'error').lower()}", failure.errno) from None
+        reason = (failure.strerror or "error").lower()
+        raise NotStarted(f"working directory {printable(workdir)}: {reason}", failure.errno or errno.EIO) from None
 
 
-def _execute(argv: tuple[str, ...] | list[str], env: Mapping[str, str]) -> NoReturn:
-    program = argv[0]
-    shown = printable(program)
+def _find(program: str, path: str) -> str:
+    """The file to execute, as execvp(3) finds it. Raises NotStarted."""
     number = errno.ENOENT
-    for path in init_env.candidates(program, env.get("PATH", init_env.DEFAULT_PATH)):
-        try:
-            os.execve(path, argv, env)
-        except (FileNotFoundError, NotADirectoryError):
-            if os.path.isfile(path):  # noqa: PTH113 (pathlib costs an import of nothing here, but objects in a forked child)
-                raise NotStarted(f"{shown}: its interpreter or loader was not found", errno.ENOENT) from None
-        except PermissionError:
-            number = errno.EACCES
-        except OSError as failure:
-            raise NotStarted(f"{shown}: {(failure.strerror or 'error').lower()}", failure.errno) from None
+    for candidate in init_env.candidates(program, path):
+        if os.access(candidate, os.X_OK, effective_ids=True) and not os.path.isdir(candidate):  # noqa: PTH112
+            return candidate
+        if os.path.lexists(candidate):
+            number = errno.EACCES if os.path.exists(candidate) else errno.ENOENT  # noqa: PTH110
     if number == errno.EACCES:
-        raise NotStarted(f"permission denied: {shown}", number)
-    raise NotStarted(f"command not found: {shown}", number)
+        raise NotStarted(f"permission denied: {printable(program)}", number)
+    raise NotStarted(f"command not found: {printable(program)}", number)
 
 
-def _tell(report: int, message: str, number: int) -> None:
-    with contextlib.suppress(OSError):
-        os.write(report, json.dumps({"errno": number, "message": message}).encode()[:REPORT_MAX])
-
-
-def read_report(data: bytes) -> tuple[str, int] | None:
-    """What came out of the report's pipe: None where the command runs, else the reason and its errno."""
-    if not data:
-        return None
-    try:
-        raw = json.loads(data)
-        return str(raw["message"]), int(raw["errno"])
-    except (ValueError, KeyError, TypeError):
-        return "the process could not be set up", errno.EIO
+def _explain(failure: OSError, program: str, path: str) -> Exception:
+    """What a failed spawn says: room that init lacks stays an OSError, all else is the command's own fault."""
+    number = failure.errno or errno.EIO
+    shown = printable(program)
+    if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+        return failure
+    if number == errno.ENOENT and os.path.exists(path):  # noqa: PTH110
+        return NotStarted(f"{shown}: its interpreter or loader was not found", number)
+    if number == errno.EACCES:
+        return NotStarted(f"permission denied: {shown}", number)
+    return NotStarted(f"{shown}: {os.strerror(number).lower()}", number)
 
 
 def printable(text: str) -> str:

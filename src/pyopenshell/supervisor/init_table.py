@@ -1,43 +1,41 @@
 """What init started: a table of processes and how each row may change.
 
-    STARTING --exec succeeded--> RUNNING --reaped--> ENDED --acknowledged--> (no row)
-        |                            `--reaped, nobody will ask--> (no row)
-        `--exec failed--> (no row)
+    RUNNING --reaped--> ENDED --acknowledged--> (no row)
+        `--reaped, and who asked for it is gone--> (no row)
 
-A row whose process is reaped before its exec was reported keeps the exit until the report is in, so that the asker reads
-"started" before "ended".
+A pid cannot be given anew while its row runs. An ended row may meet a new process with its pid: the newer one takes its place,
+because the asker of the older one learned its end before.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from pyopenshell.drivers.messages import close_all
 from pyopenshell.supervisor.init_connection import Connection
 
 
-class State(Enum):
-    """Where a process is in its life."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    ENDED = "ended"
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Row:
-    """One process. `client` is the spawn-only connection that asked, None where it is the owner's, whoever that is."""
+    """One process. `client` is the spawn-only connection that asked, None where it is the owner's, whoever that is.
+
+    `kept` are init's own copies of its output, `status` is of wait(2) once it ended.
+    """
 
     pid: int
     label: str
     client: Connection | None
+    terminal: bool
     kept: list[int] = field(default_factory=list)
-    terminal: bool = False
-    state: State = State.STARTING
     status: int | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was reaped."""
+        return self.status is not None
 
     def exit(self) -> dict[str, Any] | None:
         """How it ended, as the wire says it; None while it runs."""
@@ -55,7 +53,7 @@ class Table:
         self._rows: dict[int, Row] = {}
         self.ran: set[str] = set()
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Row]:
         return iter(list(self._rows.values()))
 
     def get(self, pid: object) -> Row | None:
@@ -63,25 +61,13 @@ class Table:
         return self._rows.get(pid) if isinstance(pid, int) else None
 
     def add(self, row: Row) -> None:
-        """A process was forked."""
+        """A process was started."""
+        older = self._rows.get(row.pid)
+        if older is not None:
+            self.forget(older)
         self._rows[row.pid] = row
-
-    def running(self, row: Row) -> None:
-        """Its exec succeeded."""
         if row.label:
             self.ran.add(row.label)
-        row.state = State.RUNNING if row.status is None else State.ENDED
-
-    def ended(self, pid: int, status: int) -> Row | None:
-        """A child was reaped: its row where it was started by init and its exit may be told now."""
-        row = self._rows.get(pid)
-        if row is None:
-            return None
-        row.status = status
-        if row.state is State.STARTING:
-            return None
-        row.state = State.ENDED
-        return row
 
     def forget(self, row: Row) -> None:
         """The row is not needed any more; what init kept of it is closed."""

@@ -20,18 +20,18 @@ from pyopenshell.linux.steps import SetupFailed
 
 
 def _unpack(config: TaskConfig) -> dict[str, str]:
-    trees.unpack(config.path, config.destination, ids_of(config.shape, config.id_base))
+    trees.unpack(config.path, config.destination, ids_of(**config.ids))
     return {}
 
 
 def _remove(config: TaskConfig) -> dict[str, str]:
     with contextlib.suppress(FileNotFoundError):
-        remove_tree(ids_of(config.shape, config.id_base), config.path)
+        remove_tree(ids_of(**config.ids), config.path)
     return {}
 
 
 def _probe(config: TaskConfig) -> dict[str, str]:
-    return dict(probe(config.id_base))
+    return dict(probe(config.ids["id_base"]))
 
 
 _WORK: dict[str, Callable[[TaskConfig], dict[str, str]]] = {"unpack": _unpack, "remove": _remove, "probe": _probe}

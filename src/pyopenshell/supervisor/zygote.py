@@ -134,8 +134,13 @@ class Zygote:
 
 
 def load(entries: Mapping[OrderKind, tuple[str, str]] = ENTRIES) -> dict[OrderKind, Entry]:
-    """Import the code of every kind of child; this is what makes the zygote warm."""
-    return {kind: getattr(importlib.import_module(module), name) for kind, (module, name) in entries.items()}
+    """Import the code of every kind of child, and let a module that has a `warm` load what it would load late."""
+    modules = {kind: importlib.import_module(module) for kind, (module, _name) in entries.items()}
+    for module in modules.values():
+        warm = getattr(module, "warm", None)
+        if warm is not None:
+            warm()
+    return {kind: getattr(modules[kind], name) for kind, (_module, name) in entries.items()}
 
 
 def settle() -> socket.socket:
