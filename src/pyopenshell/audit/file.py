@@ -1,7 +1,7 @@
 """The audit file: JSON lines, appended whole, rotated by size. Blocking; the writer's thread calls it.
 
-A line is written with one write(2) on an O_APPEND descriptor. Where the disk takes a part of it alone, that part is taken back
-(ftruncate) so that no half line stays in the middle of the file.
+A line is written with one write(2) on an O_APPEND descriptor. Where the disk takes only a part, that is taken back
+(ftruncate), so that no half line stays in the middle of the file.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@
 is the near side and `bytes_out` what it sent (near to far). No secret can get in: builders take ids, never tokens, and every
 text is cleaned of control characters and of what looks like a secret.
 
-This file has the network's classes and gives out all builders; processes.py and entities.py have the others.
+This file has the relays and gives out all builders; sessions.py, processes.py and entities.py have the others.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from pyopenshell.audit.entities import (
     token_revoked,
 )
 from pyopenshell.audit.processes import exec_ended, exec_started
+from pyopenshell.audit.sessions import session_closed, session_opened, session_refused
 from pyopenshell.errors import Code
 from pyopenshell.model import Outcome, SshTarget, TcpTarget
 
@@ -140,59 +141,6 @@ def relay_closed(
     )
 
 
-def session_opened(
-    source: Source, now: float, sandbox_id: str, sandbox: str, session_id: str, address: str = ""
-) -> Event:
-    """A supervisor's control stream was accepted: 4001 Open."""
-    return _session(
-        source, now, sandbox_id, sandbox, address, Activity.OPEN, Status.SUCCESS, "opened", session_id=session_id
-    )
-
-
-def session_refused(source: Source, now: float, sandbox_id: str, reason: str, address: str = "") -> Event:
-    """A supervisor's control stream was refused: 4001 Refuse."""
-    return _session(
-        source,
-        now,
-        sandbox_id,
-        "",
-        address,
-        Activity.REFUSE,
-        Status.FAILURE,
-        "refused",
-        status_detail=text(reason),
-        action_id=2,
-        disposition_id=2,
-    )
-
-
-def session_closed(
-    source: Source,
-    now: float,
-    sandbox_id: str,
-    sandbox: str,
-    session_id: str,
-    *,
-    opened_at: float,
-    reason: str,
-    address: str = "",
-) -> Event:
-    """A supervisor's control stream has ended (lost, superseded, drained): 4001 Close."""
-    return _session(
-        source,
-        now,
-        sandbox_id,
-        sandbox,
-        address,
-        Activity.CLOSE,
-        Status.SUCCESS,
-        "closed",
-        session_id=session_id,
-        status_detail=text(reason),
-        **span(opened_at, now),
-    )
-
-
 def _relay(
     source: Source,
     now: float,
@@ -229,34 +177,3 @@ def _target(relay: Relay) -> dict[str, Any]:
     if isinstance(relay.target, TcpTarget):
         found |= {"ip": relay.target.host, "port": relay.target.port}
     return found
-
-
-def _session(
-    source: Source,
-    now: float,
-    sandbox_id: str,
-    sandbox: str,
-    address: str,
-    activity: Activity,
-    status: Status,
-    what: str,
-    *,
-    session_id: str = "",
-    **fields: Any,
-) -> Event:
-    severity = Severity.INFORMATIONAL if status is Status.SUCCESS else Severity.MEDIUM
-    return event(
-        source,
-        now,
-        Class.NETWORK,
-        activity,
-        status,
-        severity,
-        f"supervisor session {what} ({sandbox or sandbox_id})",
-        {
-            **fields,
-            "src_endpoint": {**endpoint(address), "uid": text(sandbox_id), "name": text(sandbox)},
-            "dst_endpoint": {"name": text(source.gateway), "svc_name": "supervisor session"},
-            "connection_info": {"uid": text(session_id), "direction_id": 1, "protocol_name": "tcp"},
-        },
-    )

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from pyopenshell.audit import sessions
+
+
+def test_opened(source, whole) -> None:
+    event = sessions.session_opened(source, 5.0, "sb-1", "web", "sess-1", "unix")
+    whole(event)
+    assert event["type_uid"] == 400101
+    assert event["src_endpoint"] == {"name": "web", "uid": "sb-1"}
+    assert event["dst_endpoint"] == {"name": "local", "svc_name": "supervisor session"}
+    assert event["connection_info"]["uid"] == "sess-1"
+    assert event["message"] == "supervisor session opened (web)"
+
+
+def test_refused(source, whole) -> None:
+    event = sessions.session_refused(source, 5.0, "sb-1", "its token has expired", "10.0.0.1:99")
+    whole(event)
+    assert (event["type_uid"], event["status"], event["disposition_id"]) == (400105, "Failure", 2)
+    assert event["status_detail"] == "its token has expired"
+    assert event["src_endpoint"]["ip"] == "10.0.0.1"
+
+
+def test_closed(source, whole) -> None:
+    event = sessions.session_closed(source, 9.0, "sb-1", "web", "sess-1", opened_at=5.0, reason="superseded")
+    whole(event)
+    assert (event["type_uid"], event["duration"], event["status_detail"]) == (400102, 4000, "superseded")
