@@ -126,7 +126,7 @@ async def quiet(ends: Pair) -> None:
 
 
 async def test_a_reader_that_stops_stops_the_writer(ends: Pair) -> None:
-    a, b = ends
+    a, _b = ends
     block = bytes(64 * 1024)
     written = 0
 
@@ -162,7 +162,7 @@ async def test_an_abort_is_never_an_end(ends: Pair, medium: Medium) -> None:
             await b.write(bytes(64 * 1024))
 
 
-class maybe_broken:  # noqa: N801 - reads as a word of the test
+class maybe_broken:
     """The medium cannot tell an abort from an end: either is right."""
 
     def __enter__(self) -> None:

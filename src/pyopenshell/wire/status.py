@@ -10,6 +10,7 @@ import re
 from enum import IntEnum
 
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.text import clean as show
 
 
 class GrpcStatus(IntEnum):
@@ -54,7 +55,6 @@ _CODE_OF = {read: code for code, status, others in TABLE for read in (status, *o
 #: Bytes of a status message that are sent; HTTP/2 peers commonly take 8 KiB of headers in all.
 MESSAGE_MAX = 2048
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
@@ -98,8 +98,8 @@ def error_of_status(status: int, message: str, what: str = "") -> RemoteError:
 
 
 def clean(text: str, limit: int = MESSAGE_MAX) -> str:
-    """`text` of a peer made fit to be shown: control and direction characters become one space, at most `limit` long."""
-    return _CONTROL.sub(" ", text[:limit]).strip()
+    """`text` of a peer made fit to be shown: control and direction characters escaped, at most `limit` characters of it."""
+    return show(text.strip(), limit)
 
 
 def encode_message(text: str) -> bytes:
