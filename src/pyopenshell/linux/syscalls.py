@@ -17,6 +17,7 @@ import platform
 _NUMBERS: dict[str, tuple[int, int]] = {
     "prctl": (157, 167),
     "pivot_root": (155, 41),
+    "madvise": (28, 233),
     "mount": (165, 40),
     "umount2": (166, 39),
     "unshare": (272, 97),

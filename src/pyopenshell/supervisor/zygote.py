@@ -26,7 +26,7 @@ from typing import NoReturn
 
 from pyopenshell.drivers.messages import close_all, send_message
 from pyopenshell.drivers.orders import Order, OrderKind, receive_order
-from pyopenshell.linux import process, sealing, syscalls
+from pyopenshell.linux import memory, process, sealing, syscalls
 
 #: What runs in a fork, called with the child's socket and the trusted descriptors of its order socket; its answer is the
 #: exit status.
@@ -170,6 +170,7 @@ def main() -> int:
     importlib.import_module("pyopenshell.supervisor.ssh_warm").warm()
     gc.collect()
     gc.freeze()
+    memory.drop_clean_pages()
     Zygote(orders, entries).run()
     return 0
 
