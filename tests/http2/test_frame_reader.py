@@ -226,4 +226,8 @@ def test_repr() -> None:
     reader = FrameReader(Recorder(), LIMITS)
     assert repr(reader) == "FrameReader(between frames)"
     reader.feed(memoryview(FIRST + data(1, b"abc")[:-1]))
-    assert repr(reader) == "FrameReader(in frame (0, 0, 1), 1 bytes to come)"
+    assert repr(reader) == "FrameReader(in a frame of kind 0, 1 bytes to come)"
+    reader.feed(memoryview(b"c" + frame(peer.HEADERS, 0, 1)[:-2]))
+    assert repr(reader) == "FrameReader(in a frame header, 2 bytes to come)"
+    reader.feed(memoryview(b"\0\1"))
+    assert repr(reader) == "FrameReader(in a header block)"

@@ -205,5 +205,8 @@ class FrameReader:
         return self._skip(view, stop, end)
 
     def __repr__(self) -> str:
-        where = "between frames" if self.between_frames else f"in frame {self._frame}, {self._left} bytes to come"
-        return f"FrameReader({where})"
+        if self._resume is not None:
+            return f"FrameReader(in a frame of kind {self._frame[0]}, {self._left} bytes to come)"
+        if self._head:
+            return f"FrameReader(in a frame header, {codes.FRAME_HEADER_BYTES - len(self._head)} bytes to come)"
+        return f"FrameReader({'between frames' if self.between_frames else 'in a header block'})"
