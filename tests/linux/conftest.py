@@ -109,13 +109,17 @@ class Box:
     def run_from_outside(self, script: str, inside: Callable[[], object] | None = None) -> str:
         """The same through the door that an SSH child takes; `inside` runs there before the script."""
         heard, told = os.pipe()
+        pids, report = os.pipe()
         pid = os.fork()
         if pid == 0:
             try:
                 become(self.who)
                 os.dup2(told, 1)
                 os.dup2(told, 2)
-                enter(Door(self.ids, self.ids.sandbox_uid, self.ids.sandbox_gid, namespaces=self.namespaces))
+                keep = frozenset((0, 1, 2, report))
+                door = Door(self.ids, self.ids.sandbox_uid, self.ids.sandbox_gid, keep, self.namespaces)
+                enter(door, lambda pid: os.write(report, str(pid).encode()) and None)
+                os.close(report)
                 if inside is not None:
                     os.write(1, repr(inside()).encode())
                 os.execve("/bin/sh", ["sh", "-c", script], {"PATH": "/usr/bin:/bin", "HOME": "/sandbox"})
@@ -123,10 +127,13 @@ class Box:
                 os.write(2, traceback.format_exc().encode())
             os._exit(1)
         os.close(told)
+        os.close(report)
         with os.fdopen(heard, "rb") as pipe:
             output = pipe.read()
         os.waitpid(pid, 0)
-        reap()
+        with os.fdopen(pids, "rb") as pipe:
+            if entered := pipe.read():
+                os.waitpid(int(entered), 0)  # until its parent has reaped it, process 1 cannot end
         return output.decode()
 
     def close(self) -> None:
@@ -141,13 +148,6 @@ def in_user_ids() -> id_maps.Ids:
     """The ids of a sandbox of user 65534, said from root."""
     one = (id_maps.Extent(id_maps.SANDBOX_ID, NOBODY, 1),)
     return id_maps.Ids(id_maps.Shape.SINGLE, one, one)
-
-
-def reap() -> None:
-    """Wait for every child that has ended (orphans come here: this process is their subreaper) or is about to."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
 
 
 def _init(channel: socket.socket, ids: id_maps.Ids, facts: dict[str, str]) -> int:

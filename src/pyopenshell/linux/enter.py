@@ -41,9 +41,9 @@ def enter(door: Door, started: Callable[[int], None] | None = None) -> None:
     """Become a process of the sandbox, as user `door.uid`, without any capability.
 
     From outside, a fork is made on the way: this returns only in the new process, which is a child of the caller's
-    subreaper; the process between calls `started(pid)`
-    (pid as the caller's namespace has it) and ends. `started` may use descriptors in `keep` alone. Raises OSError that
-    names the call; the caller then ends: it is half-way.
+    subreaper; the process between calls `started(pid)` (pid as the caller's namespace has it) and ends. `started` may use
+    descriptors in `keep` alone. Whoever reaps the new process must do so: until then the sandbox's process 1 cannot end
+    (pid_namespaces(7)). Raises OSError that names the call; the caller then ends: it is half-way.
     """
     outside = door.namespaces
     needed = set(door.keep)

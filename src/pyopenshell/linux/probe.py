@@ -31,7 +31,7 @@ def probe(base: int) -> dict[str, str]:
 
 def _try(chosen: ids.Ids, directory: str) -> dict[str, str]:
     heard, told = os.pipe()
-    born = birth.create(birth.Plan(chosen, directory, "probe"), lambda facts: _process_one(chosen, facts, told))
+    born = birth.create(birth.Plan(chosen, directory, "probe"), lambda _facts: _process_one(chosen, told))
     os.close(told)
     with os.fdopen(heard, "rb") as pipe:
         fences = pipe.read()
@@ -42,7 +42,7 @@ def _try(chosen: ids.Ids, directory: str) -> dict[str, str]:
     return born.facts | dict(json.loads(fences))
 
 
-def _process_one(chosen: ids.Ids, facts: dict[str, str], told: int) -> int:
+def _process_one(chosen: ids.Ids, told: int) -> int:
     """Confine itself, run /bin/true through the door that every command takes, and give its exit status."""
     os.write(told, json.dumps(confine.confine_init()).encode())
     pid = os.fork()

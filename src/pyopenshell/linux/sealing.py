@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import encodings.idna  # noqa: F401 - used by socket for every host name, imported by it late
+import functools
 import importlib
 import linecache
 import sys
@@ -57,6 +58,7 @@ class SealedImports:
         raise ImportError(f"{name!r} was not imported before the sandbox was entered", name=name)
 
 
+@functools.cache
 def warm() -> None:
     """Load everything that Python and glibc would load late. Call it before the first fork; again it costs nothing to
     speak of.
@@ -85,5 +87,5 @@ def seal_imports() -> None:
     linecache.updatecache = _no_source
 
 
-def _no_source(_filename: str, _globals: dict[str, object] | None = None) -> list[str]:
+def _no_source(filename: str, module_globals: dict[str, object] | None = None) -> list[str]:  # noqa: ARG001 - its shape
     return []
