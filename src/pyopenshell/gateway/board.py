@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.control import Control
+from pyopenshell.gateway.lines import Far, Line, line_error
 from pyopenshell.relay.limits import WindowBudget
-from pyopenshell.relay.outcomes import VERDICTS, Cause, error_for
-from pyopenshell.relay.relays import Act, Closed, Dialled, EndSession, GraceOver, Relay, Request, SendClose, SendOpen
+from pyopenshell.relay.outcomes import VERDICTS, Cause
+from pyopenshell.relay.relays import Act, Closed, Dialled, EndSession, GraceOver, Request, SendClose, SendOpen
 from pyopenshell.relay.sessions import Session
 from pyopenshell.relay.switchboard import Switchboard
 from pyopenshell.streams.grpc_server import Call
-from pyopenshell.streams.splice import Tally
 from pyopenshell.wire import convert
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.status import clean, status_of
@@ -29,46 +28,6 @@ REASON_MAX = 500  # characters of a supervisor's reason that are passed on
 
 #: What a supervisor's own code for a failed dial is answered as; anything else is UNAVAILABLE.
 _FAILURES: dict[int, Code] = {status_of(code): code for code in (Code.INVALID, Code.PRECONDITION, Code.EXHAUSTED)}
-
-
-@dataclass(slots=True)
-class Far:
-    """What a supervisor lent: its RelayStream call, and the features that it announced."""
-
-    call: Call
-    features: frozenset[int]
-
-
-@dataclass(slots=True)
-class Line:
-    """One relay as its callers see it.
-
-    `claimed` gives the far end or raises what the near side is to be answered; `over` tells how the relay ended; `released`
-    that the caller needs the supervisor's call no more.
-    """
-
-    relay: Relay
-    claimed: asyncio.Future[Far]
-    over: asyncio.Future[Closed]
-    released: asyncio.Event
-    tally: Tally = field(default_factory=Tally)
-    features: frozenset[int] = frozenset()
-    admitted: bool = False
-
-    @property
-    def channel_id(self) -> str:
-        """The relay's name."""
-        return self.relay.channel_id
-
-    @property
-    def sandbox(self) -> str:
-        """The sandbox's name."""
-        return self.relay.request.sandbox
-
-
-def line_error(line: Line, closed: Closed) -> OpenShellError:
-    """What `closed` is told as."""
-    return error_for(closed.cause, line.sandbox, closed.detail, closed.code)
 
 
 class Board:
@@ -175,6 +134,15 @@ class Board:
     def lines(self, sandbox_id: str = "") -> list[Line]:
         """Lines that live now, of one sandbox or of all."""
         return [self._lines[relay.channel_id] for relay in self.switchboard.relays(sandbox_id)]
+
+    async def idle(self, timeout: float) -> None:
+        """Wait until no relay lives, for at most `timeout` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                while self._lines:
+                    await asyncio.wait([line.over for line in self._lines.values()])
+        except TimeoutError:
+            return
 
     def close(self) -> None:
         """The gateway stops: end every relay and every session."""

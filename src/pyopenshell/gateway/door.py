@@ -14,7 +14,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from pyopenshell.audit import ocsf
+from pyopenshell.audit import entities
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.auth import Authenticator, Door
 from pyopenshell.gateway.authorize import Action, authorize
@@ -97,6 +97,6 @@ class Doorkeeper:
             authorize(principal, action)
         except OpenShellError as error:
             if error.code in (Code.UNAUTHENTICATED, Code.FORBIDDEN):
-                self._trail.note(ocsf.caller_refused, action.value, error.code, error.message, call.peer.address)
+                self._trail.note(entities.caller_refused, action.value, error.code, error.message, call.peer.address)
             raise
         return Caller(principal, call)

@@ -13,9 +13,9 @@ from contextlib import aclosing
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.authorize import Action
-from pyopenshell.gateway.board import Line, line_error
 from pyopenshell.gateway.door import Caller, Rpc
 from pyopenshell.gateway.far_stream import FarStream
+from pyopenshell.gateway.lines import Line, line_error
 from pyopenshell.gateway.relaying import FIRST_MESSAGE_TIMEOUT, Relaying, first_message
 from pyopenshell.gateway.sandbox_view import one_workspace
 from pyopenshell.model import ExecSpec, ExecTarget, TerminalSize

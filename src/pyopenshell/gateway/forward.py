@@ -11,8 +11,8 @@ import asyncio
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.authorize import Action
-from pyopenshell.gateway.board import Line, line_error
 from pyopenshell.gateway.door import Caller, Rpc
+from pyopenshell.gateway.lines import Line, line_error
 from pyopenshell.gateway.relaying import FIRST_MESSAGE_TIMEOUT, Relaying, first_message
 from pyopenshell.http2.grpc_messages import encode_prefix
 from pyopenshell.model import ExecSpec, ExecTarget, Outcome

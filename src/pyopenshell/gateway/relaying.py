@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from pyopenshell.audit import ocsf
+from pyopenshell.audit import ocsf, processes
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.admission import Admission
-from pyopenshell.gateway.board import Board, Far, Line, line_error
+from pyopenshell.gateway.board import Board
 from pyopenshell.gateway.door import Caller
+from pyopenshell.gateway.lines import Far, Line, line_error
 from pyopenshell.gateway.trail import Trail
 from pyopenshell.model import ExecSpec, Target
 from pyopenshell.relay.outcomes import VERDICTS, Cause
@@ -95,14 +96,16 @@ class Relaying:
         """Audit what an exec relay was asked to run."""
         about = self._audited.get(line.channel_id)
         if about is not None:
-            self._trail.note(ocsf.exec_started, about, spec.argv, workdir=spec.workdir, tty=spec.terminal is not None)
+            self._trail.note(
+                processes.exec_started, about, spec.argv, workdir=spec.workdir, tty=spec.terminal is not None
+            )
 
     def note_exit(self, line: Line, spec: ExecSpec, how: pb.ExecExit) -> None:
         """Audit how a command ended, where the gateway is its near end."""
         about = self._audited.get(line.channel_id)
         if about is not None:
             code, reason = (255, clean(how.start_error)) if how.start_error else (convert.exit_status(how), "")
-            self._trail.note(ocsf.exec_ended, about, spec.argv, code, reason=reason)
+            self._trail.note(processes.exec_ended, about, spec.argv, code, reason=reason)
 
     def _closed(self, line: Line, closed: Closed) -> None:
         about = self._audited.pop(line.channel_id, None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pyopenshell.audit import ocsf
+from pyopenshell.audit import entities
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.authorize import Action
 from pyopenshell.gateway.door import Caller, Rpc
@@ -90,7 +90,7 @@ class SandboxService:
                 owner=caller.principal.subject,
             )
         )
-        self._trail.note(ocsf.sandbox_created, caller.principal, record.id, record.name)
+        self._trail.note(entities.sandbox_created, caller.principal, record.id, record.name)
         return record
 
     async def get(self, request: pb.GetSandboxRequest, caller: Caller) -> pb.SandboxResponse:
@@ -122,7 +122,7 @@ class SandboxService:
         caller.may(Action.DELETE_SANDBOX, record.id)
         await self._lifecycle.delete(record.id)
         self._logs.forget(record.id)
-        self._trail.note(ocsf.sandbox_deleted, caller.principal, record.id, record.name)
+        self._trail.note(entities.sandbox_deleted, caller.principal, record.id, record.name)
         return pb.DeleteSandboxResponse(outcome=pb.DELETION_OUTCOME_COMPLETED, sandbox_id=record.id)
 
     async def stop(self, request: pb.StopSandboxRequest, caller: Caller) -> pb.SandboxResponse:

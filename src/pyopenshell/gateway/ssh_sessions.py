@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from pyopenshell.audit import ocsf
+from pyopenshell.audit import entities
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway import phases
 from pyopenshell.gateway.authorize import Action
@@ -70,7 +70,7 @@ class SshSessionService:
             max_connections=request.max_connections,
         )
         self._trail.note(
-            ocsf.ssh_session_created, caller.principal, session.token_hash[:AUDITED_HASH], session.sandbox_id
+            entities.ssh_session_created, caller.principal, session.token_hash[:AUDITED_HASH], session.sandbox_id
         )
         scheme, host, port = self._endpoint
         response = pb.CreateSshSessionResponse(
@@ -96,7 +96,7 @@ class SshSessionService:
             raise OpenShellError(Code.NOT_FOUND, "there is no such session")
         self._board.cut(session.token_hash, Cause.REVOKED)
         self._trail.note(
-            ocsf.ssh_session_revoked, caller.principal, session.token_hash[:AUDITED_HASH], session.sandbox_id
+            entities.ssh_session_revoked, caller.principal, session.token_hash[:AUDITED_HASH], session.sandbox_id
         )
         return pb.RevokeSshSessionResponse(outcome=pb.DELETION_OUTCOME_COMPLETED)
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 
-from pyopenshell.audit import ocsf
+from pyopenshell.audit import sessions
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway import phases
 from pyopenshell.gateway.authorize import Action
-from pyopenshell.gateway.board import Board, line_error
+from pyopenshell.gateway.board import Board
 from pyopenshell.gateway.control import Control
 from pyopenshell.gateway.door import Caller, Rpc
 from pyopenshell.gateway.jwt import SupervisorTokens
 from pyopenshell.gateway.lifecycle import Lifecycle
+from pyopenshell.gateway.lines import line_error
 from pyopenshell.gateway.phases import Event
 from pyopenshell.gateway.registry import Registry
 from pyopenshell.gateway.relaying import FIRST_MESSAGE_TIMEOUT, first_message
@@ -83,7 +84,7 @@ class SupervisorService:
                 raise OpenShellError(Code.PRECONDITION, f"this sandbox is {phases.describe(record)}")
             control = self._board.connect(session)
         except OpenShellError as error:
-            self._trail.note(ocsf.session_refused, sandbox_id, error.message, caller.address)
+            self._trail.note(sessions.session_refused, sandbox_id, error.message, caller.address)
             await call.send(pb.GatewayMessage(session_rejected=pb.SessionRejected(reason=error.message)))
             return
         await self._serve(caller, record, session, control, hello.main_process)
@@ -92,7 +93,7 @@ class SupervisorService:
         self, caller: Caller, record: SandboxRecord, session: Session, control: Control, main: pb.MainProcessState
     ) -> None:
         opened_at = self._trail.wall()
-        self._trail.note(ocsf.session_opened, record.id, record.name, session.session_id, caller.address)
+        self._trail.note(sessions.session_opened, record.id, record.name, session.session_id, caller.address)
         tasks = (
             asyncio.ensure_future(self._write(caller.call, control)),
             asyncio.ensure_future(self._read(caller.call, session, main)),
@@ -111,7 +112,7 @@ class SupervisorService:
                 task.cancel()
             self._board.disconnect(session)
             self._trail.note(
-                ocsf.session_closed,
+                sessions.session_closed,
                 record.id,
                 record.name,
                 session.session_id,

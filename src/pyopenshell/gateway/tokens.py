@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pyopenshell.audit import ocsf
+from pyopenshell.audit import entities
 from pyopenshell.drivers.base import Driver
 from pyopenshell.gateway.admission import principal_tie
 from pyopenshell.gateway.api_tokens import TokenBook, token_subject
@@ -59,7 +59,7 @@ class ExtensionService:
         secret, record = await self._tokens.create(
             caller.principal, request.name, request.scopes, self._trail.wall(), ttl=ttl
         )
-        self._trail.note(ocsf.token_created, caller.principal, record.id, record.name, sorted(record.scopes))
+        self._trail.note(entities.token_created, caller.principal, record.id, record.name, sorted(record.scopes))
         return ext.CreateTokenResponse(token=_token(record), secret=secret)
 
     async def list_tokens(self, _request: ext.ListTokensRequest, _caller: Caller) -> ext.ListTokensResponse:
@@ -74,7 +74,7 @@ class ExtensionService:
         self._board.cut(principal_tie(subject), Cause.REVOKED)
         for token_hash in await self._sessions.revoke_of(subject, now):
             self._board.cut(token_hash, Cause.REVOKED)
-        self._trail.note(ocsf.token_revoked, caller.principal, record.id, record.name)
+        self._trail.note(entities.token_revoked, caller.principal, record.id, record.name)
         return ext.RevokeTokenResponse(token=_token(record))
 
     async def list_relays(self, request: ext.ListRelaysRequest, _caller: Caller) -> ext.ListRelaysResponse:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec
 
+from pyopenshell.audit.base import Event, Source
 from pyopenshell.audit.log import AuditLog
-from pyopenshell.audit.ocsf import Event, Source
 
 P = ParamSpec("P")
 
