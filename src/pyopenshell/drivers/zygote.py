@@ -22,6 +22,8 @@ from pyopenshell.linux import process
 from pyopenshell.linux.steps import SetupFailed
 
 _MODULE = "pyopenshell.supervisor.zygote"
+#: Isolated from the environment and the working directory; without docstrings, which are 2 MB that nobody reads.
+_FLAGS = ("-I", "-OO")
 _LOG_MODE = 0o600
 #: Importing everything takes half a second on a slow machine; building a sandbox milliseconds, unpacking is not waited for here.
 ANSWER_TIMEOUT = 30.0
@@ -98,7 +100,7 @@ class Zygote:
         try:
             pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-I", "-m", _MODULE],
+                [sys.executable, *_FLAGS, "-m", _MODULE],
                 {},
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, its.fileno(), 0),
