@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pyopenshell.sdk.paths import Paths
-from tests.support.command_line import CommandLine
 from tests.support.client_gateway import FakeGateway
+from tests.support.command_line import CommandLine
 
 
 @pytest.fixture

@@ -11,8 +11,13 @@ import pytest
 
 from pyopenshell.cli.app import run
 from pyopenshell.errors import Code, OpenShellError
-from tests.support.command_line import CommandLine
 from tests.support.client_gateway import FakeGateway
+from tests.support.command_line import CommandLine
+
+
+def drained(descriptor: int) -> str:
+    with open(descriptor) as told:
+        return told.read()
 
 
 async def test_streams_and_status(line: CommandLine) -> None:
@@ -129,8 +134,7 @@ async def test_a_full_disk_under_the_output_is_told(line: CommandLine) -> None:
     assert await run(["sandbox", "exec", "-n", "web", "--", "echo", "x"], line.context(None, full, writing)) == 1
     os.close(full)
     os.close(writing)
-    with open(reading) as told:
-        assert "No space left on device" in told.read()
+    assert "No space left on device" in drained(reading)
 
 
 async def test_a_lost_gateway_is_255_with_a_reason(line: CommandLine, gateway: FakeGateway) -> None:
@@ -144,8 +148,7 @@ async def test_a_lost_gateway_is_255_with_a_reason(line: CommandLine, gateway: F
     await gateway.cut()
     assert await asyncio.wait_for(task, 20) == 255
     os.close(err_writing)
-    with open(err_reading) as told:
-        assert told.read().startswith("error: connection lost before the command's status arrived: ")
+    assert drained(err_reading).startswith("error: connection lost before the command's status arrived: ")
     os.close(reading)
     os.close(writing)
 

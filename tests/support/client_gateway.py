@@ -21,7 +21,18 @@ from pathlib import Path
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.sdk.gateways import AUTH_PLAINTEXT, Endpoint, Gateway, Registry
 from pyopenshell.sdk.paths import Paths
-from pyopenshell.streams import Buffer, ByteStream, Call, GrpcServer, Tally, server_stream, splice, unary
+from pyopenshell.streams import (
+    Buffer,
+    ByteStream,
+    Call,
+    GrpcServer,
+    StreamBroken,
+    StreamClosed,
+    Tally,
+    server_stream,
+    splice,
+    unary,
+)
 from pyopenshell.streams.exec import ExecChannel
 from pyopenshell.streams.sockets import connect_tcp
 from pyopenshell.wire.exec_frames import SIZE, Kind
@@ -328,18 +339,18 @@ async def run_command(channel: ExecChannel, stream: CallStream) -> None:
         how = pb.ExecExit(signal=-code) if code < 0 else pb.ExecExit(code=code)
         await channel.exit(pb.ExecExit(timed_out=True) if timed_out else how)
     finally:
+        # A test that cuts the gateway cancels this task a second time: so everything is freed before anything is awaited.
+        tasks = (listening, *shows)
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-        for task in (listening, *shows):
+            process._transport.get_extra_info("subprocess").wait()  # type: ignore[attr-defined]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(listening, *shows, return_exceptions=True)
         if master >= 0:
+            asyncio.get_running_loop().remove_reader(master)
             os.close(master)
-        if process.stdin is not None:
-            process.stdin.close()
-        transport = process._transport  # type: ignore[attr-defined]
-        transport.close()
+        process._transport.close()  # type: ignore[attr-defined]
+        await asyncio.gather(*tasks, return_exceptions=True)
     await stream.close()
 
 
@@ -353,19 +364,16 @@ async def _show_terminal(master: int, channel: ExecChannel) -> None:
     os.set_blocking(master, False)
     readable = asyncio.Event()
     loop.add_reader(master, readable.set)
-    try:
-        while True:
-            await readable.wait()
-            readable.clear()
-            try:
-                data = os.read(master, 65536)
-            except BlockingIOError:
-                continue
-            except OSError:
-                return  # EIO: every slave is closed
-            await channel.stdout(data)
-    finally:
-        loop.remove_reader(master)
+    while True:
+        await readable.wait()
+        readable.clear()
+        try:
+            data = os.read(master, 65536)
+        except BlockingIOError:
+            continue
+        except OSError:
+            return  # EIO: every slave is closed
+        await channel.stdout(data)
 
 
 async def _listen(channel: ExecChannel, process: asyncio.subprocess.Process, master: int) -> None:
@@ -388,7 +396,7 @@ async def _listen(channel: ExecChannel, process: asyncio.subprocess.Process, mas
                     os.killpg(process.pid, frame.payload[0])
                 case _:
                     raise AssertionError(frame)
-    except (BrokenPipeError, ConnectionResetError, ProcessLookupError):
+    except (BrokenPipeError, ConnectionResetError, ProcessLookupError, StreamBroken, StreamClosed):
         pass
 
 

@@ -28,12 +28,12 @@ Work = Coroutine[Any, Any, int | None]
 @click.command(
     cls=Group,
     lazy={
-        "sandbox": "pyopenshell.cli.sandbox:sandbox",
-        "forward": "pyopenshell.cli.forward:forward",
-        "service": "pyopenshell.cli.forward:service_group",
-        "gateway": "pyopenshell.cli.gateway:gateway",
+        "sandbox": "pyopenshell.cli.groups:sandbox",
+        "forward": "pyopenshell.cli.groups:forward",
+        "service": "pyopenshell.cli.groups:service_group",
+        "gateway": "pyopenshell.cli.groups:gateway",
         "status": "pyopenshell.cli.status:status",
-        "token": "pyopenshell.cli.token:token",
+        "token": "pyopenshell.cli.groups:token",
         "whoami": "pyopenshell.cli.status:whoami",
         "completion": "pyopenshell.cli.completion:completion",
         "ssh-proxy": "pyopenshell.cli.ssh:ssh_proxy",

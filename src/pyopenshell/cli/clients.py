@@ -8,7 +8,7 @@ from pyopenshell.sdk.client import Client
 from pyopenshell.sdk.files import read_small
 from pyopenshell.sdk.gateways import Registry
 from pyopenshell.sdk.last_used import LastUsed
-from pyopenshell.sdk.sandboxes import check_sandbox
+from pyopenshell.sdk.relays import check_sandbox
 
 
 def client_of(context: Context) -> Client:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from pyopenshell.cli.clients import client_of, sandbox_of
-from pyopenshell.cli.commands import Command, Group, gateway_options, output_option
+from pyopenshell.cli.commands import Command, gateway_options, output_option
 from pyopenshell.cli.completion import complete_sandbox
 from pyopenshell.cli.context import Context
 from pyopenshell.cli.output import clean, show_record
@@ -19,27 +19,6 @@ from pyopenshell.sdk.forward import Closed
 
 DEFAULT_ADDRESS = "127.0.0.1"
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@click.command(
-    cls=Group,
-    lazy={"service": "pyopenshell.cli.forward:service"},
-    example="openshell forward service web --target-port 8000 --local 8080",
-    help="Bring ports of a sandbox to this machine.",
-)
-def forward() -> None:
-    pass
-
-
-@click.command(
-    cls=Group,
-    name="service",
-    lazy={"forward": "pyopenshell.cli.forward:service"},
-    example="openshell service forward web --target-port 8000",
-    help="Services of a sandbox.",
-)
-def service_group() -> None:
-    pass
 
 
 def parse_local(_ctx: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, int]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from pyopenshell.cli.clients import client_of, token_of
-from pyopenshell.cli.commands import Command, Group, gateway_options, output_option
+from pyopenshell.cli.commands import Command, gateway_options, output_option
 from pyopenshell.cli.context import Context
 from pyopenshell.cli.output import show_list, show_one
 from pyopenshell.cli.progress import Progress
@@ -18,27 +18,6 @@ from pyopenshell.sdk.client import Client
 from pyopenshell.sdk.files import read_small
 from pyopenshell.sdk.gateways import AUTH_MTLS, AUTH_PLAINTEXT, AUTH_TOKEN, Endpoint, Gateway, Registry
 from pyopenshell.sdk.local_gateway import DEFAULT_NAME, LocalGateway
-
-_HERE = "pyopenshell.cli.gateway"
-
-
-@click.command(
-    cls=Group,
-    lazy={
-        "start": f"{_HERE}:start",
-        "stop": f"{_HERE}:stop",
-        "status": f"{_HERE}:status",
-        "add": f"{_HERE}:add",
-        "list": f"{_HERE}:list_",
-        "select": f"{_HERE}:select",
-        "remove": f"{_HERE}:remove",
-        "info": f"{_HERE}:info",
-    },
-    example="openshell gateway start\nopenshell gateway list",
-    help="Start a gateway on this machine, or register others.",
-)
-def gateway() -> None:
-    pass
 
 
 def row(found: Gateway, active: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from pyopenshell.cli.clients import client_of, sandbox_of
-from pyopenshell.cli.commands import Command, Group, gateway_options, output_option
+from pyopenshell.cli.commands import Command, gateway_options, output_option
 from pyopenshell.cli.completion import complete_sandbox
 from pyopenshell.cli.context import Context
 from pyopenshell.cli.output import age, show_list, show_one
@@ -17,30 +17,6 @@ from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.sdk.client import Client
 from pyopenshell.sdk.last_used import LastUsed
 from pyopenshell.sdk.types import Sandbox
-
-_HERE = "pyopenshell.cli"
-
-
-@click.command(
-    cls=Group,
-    lazy={
-        "create": f"{_HERE}.create:create",
-        "exec": f"{_HERE}.exec:exec_command",
-        "connect": f"{_HERE}.connect:connect",
-        "list": f"{_HERE}.sandbox:list_",
-        "get": f"{_HERE}.sandbox:get",
-        "start": f"{_HERE}.sandbox:start",
-        "stop": f"{_HERE}.sandbox:stop",
-        "delete": f"{_HERE}.sandbox:delete",
-        "logs": f"{_HERE}.logs:logs",
-        "watch": f"{_HERE}.logs:watch",
-        "ssh-config": f"{_HERE}.ssh:ssh_config",
-    },
-    example="openshell sandbox create web -- python3 -m http.server\nopenshell sandbox list",
-    help="Create, use and remove sandboxes.",
-)
-def sandbox() -> None:
-    pass
 
 
 def row(found: Sandbox) -> dict[str, Any]:

@@ -8,27 +8,13 @@ from typing import Any
 import click
 
 from pyopenshell.cli.clients import client_of
-from pyopenshell.cli.commands import Command, Group, gateway_options, output_option
+from pyopenshell.cli.commands import Command, gateway_options, output_option
 from pyopenshell.cli.context import Context
 from pyopenshell.cli.output import show_list, show_one
 from pyopenshell.sdk.types import Token
 
 _TTL = re.compile(r"([0-9]+)(s|m|h|d)?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-@click.command(
-    cls=Group,
-    lazy={
-        "create": "pyopenshell.cli.token:create",
-        "list": "pyopenshell.cli.token:list_",
-        "revoke": "pyopenshell.cli.token:revoke",
-    },
-    example="openshell token create ci --ttl 7d > token\nopenshell --token-file token whoami",
-    help="Make and revoke API tokens.",
-)
-def token() -> None:
-    pass
 
 
 def parse_ttl(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:

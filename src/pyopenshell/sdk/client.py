@@ -7,7 +7,8 @@
         async with client.forward("web", TcpTarget("127.0.0.1", 8000)) as forward:
             print(forward.address)
 
-Nothing connects before the first call; all calls share one connection, which is made again after it was lost.
+Nothing connects before the first call; all calls share one connection, which is made again after it was lost. Parts are
+imported when they are used: a command line that runs one command has no time for the others.
 """
 
 from __future__ import annotations
@@ -15,21 +16,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pyopenshell.model import ExecSpec, Target, TcpTarget
 from pyopenshell.sdk import exec as exec_
-from pyopenshell.sdk import forward as forward_
-from pyopenshell.sdk import sessions
 from pyopenshell.sdk.connection import Connection
 from pyopenshell.sdk.gateways import Gateway, Registry
 from pyopenshell.sdk.paths import Paths
-from pyopenshell.sdk.relays import Relay, open_relay
-from pyopenshell.sdk.sandboxes import Sandboxes, check_sandbox
-from pyopenshell.sdk.tokens import Tokens
-from pyopenshell.sdk.types import GatewayInfo, User
+from pyopenshell.sdk.relays import Relay, check_sandbox, open_relay
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
+
+if TYPE_CHECKING:
+    from pyopenshell.sdk.forward import Closed, Forward
+    from pyopenshell.sdk.sandboxes import Sandboxes
+    from pyopenshell.sdk.sessions import Session
+    from pyopenshell.sdk.tokens import Tokens
+    from pyopenshell.sdk.types import GatewayInfo, User
 
 
 class Client:
@@ -38,8 +42,20 @@ class Client:
     def __init__(self, gateway: Gateway, token: str = "") -> None:
         self.gateway = gateway
         self.connection = Connection(gateway, token)
-        self.sandboxes = Sandboxes(self.connection)
-        self.tokens = Tokens(self.connection)
+
+    @cached_property
+    def sandboxes(self) -> Sandboxes:
+        """Create, look, list, start, stop, delete, logs, watch."""
+        from pyopenshell.sdk.sandboxes import Sandboxes
+
+        return Sandboxes(self.connection)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """API tokens of users."""
+        from pyopenshell.sdk.tokens import Tokens
+
+        return Tokens(self.connection)
 
     @classmethod
     def of(cls, name: str = "", *, environ: Mapping[str, str] = os.environ) -> Client:
@@ -74,19 +90,21 @@ class Client:
         sandbox: str,
         target: TcpTarget,
         local: tuple[str, int] = ("127.0.0.1", 0),
-        on_closed: Callable[[forward_.Closed], None] = lambda _: None,
-    ) -> AbstractAsyncContextManager[forward_.Forward]:
+        on_closed: Callable[[Closed], None] = lambda _: None,
+    ) -> AbstractAsyncContextManager[Forward]:
         """Listen on `local` for the time of the block and carry every connection to `target`.
 
         `on_closed` is told how each one ended.
         """
-        return forward_.forward(self.connection, check_sandbox(sandbox), target, local, on_closed)
+        from pyopenshell.sdk.forward import forward
 
-    def session(
-        self, sandbox: str, target: Target, max_connections: int = 1
-    ) -> AbstractAsyncContextManager[sessions.Session]:
+        return forward(self.connection, check_sandbox(sandbox), target, local, on_closed)
+
+    def session(self, sandbox: str, target: Target, max_connections: int = 1) -> AbstractAsyncContextManager[Session]:
         """A token for `target` for the time of the block."""
-        return sessions.session(self.connection, check_sandbox(sandbox), target, max_connections)
+        from pyopenshell.sdk.sessions import session
+
+        return session(self.connection, check_sandbox(sandbox), target, max_connections)
 
     async def open(self, sandbox: str, target: Target, token: str = "") -> Relay:
         """Open one relay; `ssh` and `tcp` need a session's token."""
@@ -94,11 +112,15 @@ class Client:
 
     async def whoami(self) -> User:
         """Who the gateway takes us for. Raises UNAUTHENTICATED."""
+        from pyopenshell.sdk.types import User
+
         found = await self.connection.call("GetCurrentUser", pb.GetCurrentUserRequest(), pb.GetCurrentUserResponse)
         return User(found.subject, found.display_name, tuple(found.roles), tuple(found.scopes), found.identity_provider)
 
     async def info(self) -> GatewayInfo:
         """Version and drivers of the gateway."""
+        from pyopenshell.sdk.types import GatewayInfo
+
         found = await self.connection.call("GetGatewayInfo", pb.GetGatewayInfoRequest(), pb.GetGatewayInfoResponse)
         drivers = tuple(driver.name for driver in found.compute_drivers)
         return GatewayInfo(_status(found.status), found.gateway_version, drivers)

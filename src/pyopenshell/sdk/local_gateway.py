@@ -66,10 +66,18 @@ class LocalGateway:
             return None
         return process if process.alive else None
 
-    def start(self, environ: Mapping[str, str], *, port: int | None = None, config: Path | None = None) -> Started:
+    def start(
+        self,
+        environ: Mapping[str, str],
+        *,
+        port: int | None = None,
+        config: Path | None = None,
+        lifetime: int | None = None,
+    ) -> Started:
         """Start the gateway and wait until it serves; where it runs already, say so and change nothing.
 
-        `port` None means the one it had before, or any. Raises CONFLICT (a port that is taken, a running gateway on another
+        `port` None means the one it had before, or any. `lifetime` is the read end of a pipe: when its last writer is gone,
+        the gateway ends and its sandboxes with it. Raises CONFLICT (a port that is taken, a running gateway on another
         port, a name that is registered for a remote gateway), and PRECONDITION with the gateway's own reason.
         """
         known = self._registry.load(self.name) if self.name in self._registry.names() else None
@@ -92,15 +100,17 @@ class LocalGateway:
                 port = known.endpoint.port if known is not None else 0
             if port:
                 check_port_free(LOOPBACK, check_port(port))
-            return self._start(environ, port, config)
+            return self._start(environ, port, config, lifetime)
 
-    def _start(self, environ: Mapping[str, str], port: int, config: Path | None) -> Started:
+    def _start(self, environ: Mapping[str, str], port: int, config: Path | None, lifetime: int | None) -> Started:
         import subprocess  # 8 ms that only a start needs
 
-        command = [sys.executable, "-m", "pyopenshell.gateway.main", "--name", self.name, "--state", str(self.state)]
+        command = [sys.executable, "-P", "-m", "pyopenshell.gateway.main", "--name", self.name, "--state", str(self.state)]
         command += ["--port", str(port)]
         if config is not None:
             command += ["--config", str(config)]
+        if lifetime is not None:
+            command += ["--lifetime-fd", str(lifetime)]
         ready, ready_far = os.pipe()
         try:
             with open(self.log, "ab", opener=_private_opener) as log:
@@ -112,7 +122,7 @@ class LocalGateway:
                     stderr=log,
                     cwd="/",
                     env={key: value for key, value in environ.items() if key not in _NOT_INHERITED},
-                    pass_fds=(ready_far,),
+                    pass_fds=(ready_far,) if lifetime is None else (ready_far, lifetime),
                     start_new_session=True,
                 )
             os.close(ready_far)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyopenshell.model import DEFAULT_WORKSPACE, Target
+from pyopenshell.model import DEFAULT_WORKSPACE, Target, check_name, is_id
 from pyopenshell.sdk.connection import Connection
 from pyopenshell.streams import FEATURES, DataLeg
 from pyopenshell.wire.convert import put_target
@@ -41,6 +41,11 @@ class Relay:
         """The status that the gateway ended the call with, where it was not OK; None while the call goes on."""
         call = self.leg.call
         return call.error if call.stream.headers and call.stream.ended else None
+
+
+def check_sandbox(sandbox: str) -> str:
+    """Return `sandbox` when it is a name or an id; raise INVALID otherwise."""
+    return sandbox if is_id(sandbox) else check_name(sandbox, "sandbox name")
 
 
 async def open_relay(connection: Connection, sandbox: str, target: Target, token: str = "") -> Relay:

@@ -10,8 +10,9 @@ from datetime import datetime
 from google.protobuf.message import Message
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.model import Phase, SandboxSpec, check_label, check_name, is_id, new_id
+from pyopenshell.model import Phase, SandboxSpec, check_label, check_name, new_id
 from pyopenshell.sdk.connection import Connection
+from pyopenshell.sdk.relays import check_sandbox
 from pyopenshell.sdk.types import LogLine, Sandbox, WatchEvent, watch_event
 from pyopenshell.wire import sandbox_spec
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
@@ -20,11 +21,6 @@ PAGE_SIZE = 100
 READY_TIMEOUT = 120.0  # seconds; unpacking a large image tree is the slowest thing that a start waits for
 #: Phases that do not change by themselves: waiting for a start is over.
 SETTLED = frozenset({Phase.READY, Phase.ERROR, Phase.COMPLETED, Phase.STOPPED, Phase.DELETING})
-
-
-def check_sandbox(sandbox: str) -> str:
-    """Return `sandbox` when it is a name or an id; raise INVALID otherwise."""
-    return sandbox if is_id(sandbox) else check_name(sandbox, "sandbox name")
 
 
 class Sandboxes:

@@ -7,7 +7,6 @@ machine cannot do (no ssh, no Python inside, no /proc) leaves its keys out and s
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
 import tempfile
 import time
@@ -200,12 +199,12 @@ class Bench:
             "127.0.0.1:0",
         ]
         forward = subprocess.Popen(
-            [*argv, "-o", "json"], env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            argv, env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         )
         try:
             assert forward.stdout is not None
-            local = json.loads(forward.stdout.readline())["local"]
-            host, _, local_port = local.rpartition(":")
+            _, address, *_ = forward.stdout.readline().decode().split()  # forwarding ADDRESS to ...
+            host, _, local_port = address.rpartition(":")
             yield loads.connector(host, int(local_port))
         finally:
             forward.terminate()
