@@ -171,6 +171,9 @@ def test_sizes_at_the_limit_and_next_to_it(kind: int, stream_id: int, largest: i
     with pytest.raises(ConnectionFault) as caught:
         read(FIRST + too_large[:9])  # told by the header alone
     assert caught.value.code is code
+    with pytest.raises(ConnectionFault) as caught:
+        read(FIRST + too_large)
+    assert caught.value.code is code
 
 
 @pytest.mark.parametrize(

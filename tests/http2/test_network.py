@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
+from hpack import Encoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +21,7 @@ from pyopenshell.http2 import (
     Role,
     StreamReset,
 )
-from tests.support.http2_peer import REQUEST, RESPONSE, TRAILERS
+from tests.support.http2_peer import GOAWAY, HEADERS, REQUEST, RESPONSE, TRAILERS, data, frame
 
 LIMITS = Limits(turn=1_000)
 
@@ -43,9 +45,9 @@ class End:
         assert not self.terminated or not events, "ConnectionTerminated is the last event"
         for event in events:
             match event:
-                case DataReceived(stream_id, data, flow, end_stream):
+                case DataReceived(stream_id, piece, flow, end_stream):
                     assert stream_id not in self.over | self.reset
-                    self.got[stream_id] += data
+                    self.got[stream_id] += piece
                     self.engine.give_back(stream_id, flow)
                     if end_stream:
                         self.over.add(stream_id)
@@ -71,9 +73,9 @@ class End:
             if kind == 0:
                 self.engine.open_stream(REQUEST)
             elif kind == 1:
-                data = bytes([stream_id % 256]) * size
-                self.engine.send_data(stream_id, data[: size // 2], data[size // 2 :])
-                self.given[stream_id] += data
+                body = bytes([stream_id % 256]) * size
+                self.engine.send_data(stream_id, body[: size // 2], body[size // 2 :])
+                self.given[stream_id] += body
             elif kind == 2:
                 if stream_id not in self.answered:
                     self.engine.send_headers(stream_id, RESPONSE)
@@ -133,11 +135,11 @@ def test_every_byte_arrives_in_order(steps: list[tuple[bool, int, int, int, int,
             deliver(here, there, 50_000)
     assert client.terminated == server.terminated == []
     for here, there in ((client, server), (server, client)):
-        for stream_id, data in there.got.items():
+        for stream_id, got in there.got.items():
             if stream_id in here.reset | there.reset:
-                assert here.given[stream_id].startswith(data)
+                assert here.given[stream_id].startswith(got)
             else:
-                assert here.given[stream_id] == data
+                assert here.given[stream_id] == got
         for stream_id in here.given:
             assert here.engine.unsent(stream_id) == 0
 
@@ -157,17 +159,57 @@ def test_a_cut_ends_it_with_one_event(steps: list[tuple[bool, int, int, int, int
     server.flush(2**20)
 
 
-@settings(derandomize=True, max_examples=300, deadline=None)
-@given(st.sampled_from(list(Role)), st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=4))
+def outcome(role: Role, wire: bytes, marks: list[int]) -> tuple[list[Event], dict[int, bytes], bytes]:
+    """What an engine makes of `wire`, cut at `marks`: events but DATA, the content of each stream, its answer."""
+    hello = b"".join(Connection(Role.CLIENT if role is Role.SERVER else Role.SERVER).take(0))
+    engine = Connection(role)
+    if role is Role.CLIENT:
+        for _ in range(3):
+            engine.open_stream(REQUEST)
+    engine.receive(hello, 0.0)
+    engine.take(0)
+    events: list[Event] = []
+    content: dict[int, bytes] = defaultdict(bytes)
+    for first, last in pairwise([0, *marks, len(wire)]):
+        for event in engine.receive(wire[first : max(first, last)], 0.0):
+            if isinstance(event, DataReceived):
+                content[event.stream_id] += event.data
+                engine.give_back(event.stream_id, event.flow)
+            else:
+                events.append(event)
+    return events, content, b"".join(engine.take(2**20))
+
+
+def in_any_pieces(role: Role, wire: bytes, cuts: list[int]) -> None:
+    whole = outcome(role, wire, [])
+    assert outcome(role, wire, sorted(min(cut, len(wire)) for cut in cuts)) == whole
+    assert outcome(role, wire, list(range(len(wire)))) == whole
+
+
+CUTS = st.lists(st.integers(0, 300), max_size=4)
+BLOCKS = st.sampled_from([Encoder().encode(headers) for headers in (REQUEST, RESPONSE, TRAILERS)])
+FRAMES = st.one_of(
+    st.builds(
+        frame,
+        st.integers(0, 10).filter(lambda kind: kind != GOAWAY),
+        st.one_of(st.sampled_from([0, 1, 4, 5, 8, 12]), st.integers(0, 255)),
+        st.integers(0, 6),
+        st.one_of(st.binary(max_size=12), st.sampled_from([bytes(4), bytes(5), bytes(8), b"\0\0\0\1"]), BLOCKS),
+    ),
+    st.builds(frame, st.just(HEADERS), st.sampled_from([0, 4, 5]), st.sampled_from([1, 3, 5]), BLOCKS),
+    st.builds(data, st.sampled_from([1, 3, 5]), st.binary(max_size=20), st.booleans(), st.none() | st.integers(0, 9)),
+)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.sampled_from(list(Role)), st.binary(max_size=200), CUTS)
 def test_rubbish_never_raises_and_means_the_same_in_any_pieces(role: Role, rubbish: bytes, cuts: list[int]) -> None:
-    hello = Connection(Role.CLIENT if role is Role.SERVER else Role.SERVER).take(0)
-    outcomes = []
-    for marks in ([], sorted(cuts), list(range(300))):
-        engine = Connection(role)
-        engine.receive(b"".join(hello), 0.0)
-        events, last = [], 0
-        for mark in [*marks, len(rubbish)]:
-            events += engine.receive(rubbish[last : max(last, mark)], 0.0)
-            last = max(last, mark)
-        outcomes.append(([event for event in events if not isinstance(event, DataReceived)], b"".join(engine.take(0))))
-    assert outcomes[0] == outcomes[1] == outcomes[2]
+    in_any_pieces(role, rubbish, cuts)
+
+
+@settings(derandomize=True, max_examples=500, deadline=None)
+@given(st.sampled_from(list(Role)), st.lists(FRAMES, max_size=8), CUTS)
+def test_frames_in_any_order_never_raise_and_mean_the_same_in_any_pieces(
+    role: Role, frames: list[bytes], cuts: list[int]
+) -> None:
+    in_any_pieces(role, b"".join(frames), cuts)

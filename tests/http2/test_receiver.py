@@ -85,6 +85,23 @@ def test_window_update_flood() -> None:
     flood(hand, update(1, 1), 5, "WINDOW_UPDATE")
 
 
+def test_window_updates_are_paid_for_by_the_data_that_they_let_through() -> None:
+    hand = answering(limits=Limits(window_updates=SMALL))
+    for _ in range(100):
+        hand.engine.send_data(1, bytes(2_048))
+        hand.sent()
+        assert hand.feed(update(1, 2_048), update(0, 2_048)) == [Drained(1)]
+
+
+def test_a_window_opened_by_crumbs_is_not() -> None:
+    hand = answering((4, 0), limits=Limits(window_updates=SMALL))
+    hand.engine.send_data(1, bytes(100))
+    for _ in range(5):
+        assert hand.feed(update(1, 1)) == [SendWindowOpened(1)]
+        assert sizes(hand) == [1]
+    assert "WINDOW_UPDATE" in ended(hand.feed(update(1, 1)), ErrorCode.ENHANCE_YOUR_CALM)
+
+
 def test_reset_flood_on_dead_streams() -> None:
     hand = server(Limits(resets=SMALL))
     hand.feed(hand.request(1))
@@ -197,9 +214,9 @@ def test_goaway_of_a_client_is_told_and_changes_nothing() -> None:
 # -- send windows ---------------------------------------------------------------------------------------------------------
 
 
-def answering(*parameters: tuple[int, int]) -> HandPeer:
+def answering(*parameters: tuple[int, int], limits: Limits | None = None) -> HandPeer:
     """A server that has begun its answer on stream 1."""
-    hand = server(None, *parameters)
+    hand = server(limits, *parameters)
     hand.feed(hand.request(1))
     hand.engine.send_headers(1, RESPONSE)
     hand.sent()

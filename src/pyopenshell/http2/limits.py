@@ -67,7 +67,7 @@ class Limits:
     #: PING frames. Keepalives are seconds apart, but gRPC measures bandwidth with a PING a round trip: so every DATA
     #: frame with payload, in either direction, pays for one more.
     pings: Rate = Rate(burst=1_000, per_second=100)
-    #: WINDOW_UPDATE frames; DATA frames of ours pay for more, two each (stream and connection).
+    #: WINDOW_UPDATE frames. Every KiB of DATA that we send pays for one more, so only windows opened by crumbs count.
     window_updates: Rate = Rate(burst=4_000, per_second=1_000)
     #: Streams that the peer resets or makes us reset (CVE-2023-44487 rapid reset, CVE-2025-8671 MadeYouReset). nghttp2
     #: allows 1,000 and 33 a second; a forward whose user aborts each connection needs a little more.

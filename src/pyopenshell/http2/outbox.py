@@ -40,6 +40,7 @@ class Outbox:
         self.window = codes.DEFAULT_WINDOW  # the connection's, for sending
         self.max_frame = codes.MIN_MAX_FRAME  # the peer's
         self.frames = 0  # DATA frames with payload so far
+        self.sent = 0  # bytes in them
         self._control: list[Buffer] = []
         self._answers = 0  # bytes in `_control` that the peer made us queue
         self._ready: deque[Stream] = deque()
@@ -143,6 +144,7 @@ class Outbox:
         """Put `size` bytes of a stream in frames, its buffers untouched where a frame takes them whole."""
         queue = stream.queue
         self.window -= size
+        self.sent += size
         stream.send_window -= size
         stream.unsent -= size
         last = stream.ending and stream.trailers is None and not stream.unsent

@@ -25,6 +25,10 @@ from pyopenshell.http2.stream import Stream
 from pyopenshell.http2.stream_states import Act, State, step
 from pyopenshell.http2.streams import Streams
 
+#: Bytes of DATA that pay for one WINDOW_UPDATE. A peer with the smallest usual window (64 KiB), read in quarters, sends
+#: one for the stream and one for the connection every 16 KiB; one that opens its window byte by byte has paid for none.
+_BYTES_AN_UPDATE = 1_024
+
 
 class Receiver:
     """The sink of the frame reader: changes the books, queues answers, adds events."""
@@ -160,15 +164,10 @@ class Receiver:
             self._outbox.wake(stream)
             self._tell(SendWindowOpened(stream.id))
 
-    @property
-    def _earned(self) -> int:
-        """Useful things so far, either way: what pays for frames that are no use alone."""
-        return self._blocks + self._data.frames + self._outbox.frames
-
     def _ping(self, frame: Frame) -> None:
         data = bytes(frame.payload)
         if not frame.flags & codes.ACK:
-            self._pings.spend(self.now, self._earned)
+            self._pings.spend(self.now, self._blocks + self._data.frames + self._outbox.frames)
             self._outbox.answer(frame_writer.ping(data, ack=True))
         elif not self._closing.ping_acked(data):
             self._tell(PingAcked(data))
@@ -186,7 +185,7 @@ class Receiver:
                 self._tell(StreamReset(stream.id, ErrorCode.REFUSED_STREAM, remote=True, reason="GOAWAY"))
 
     def _window_update(self, frame: Frame) -> None:
-        self._window_updates.spend(self.now, 2 * self._earned)
+        self._window_updates.spend(self.now, self._blocks + self._outbox.sent // _BYTES_AN_UPDATE)
         stream_id = frame.stream_id
         increment = int.from_bytes(frame.payload, "big") & codes.MAX_WINDOW
         if stream_id == 0:

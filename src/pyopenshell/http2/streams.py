@@ -48,17 +48,14 @@ class Streams:
         # A late frame on a stream that we opened is harmless, and the peer cannot know how long we remember.
         return State.RESET_BY_US if self._client else State.FORGOTTEN
 
-    def act(self, stream: Stream, act: Act) -> bool:
-        """Move a live stream by the table. Returns False when the act is to be ignored. Raises as `step` does."""
+    def act(self, stream: Stream, act: Act) -> None:
+        """Move a live stream by the table; one that is over is kept no longer. Raises as `step` does."""
         state = step(stream.id, stream.state, act)
-        if state is None:
-            return False
-        if state is not stream.state:
+        if state is not None and state is not stream.state:
             stream.state = state
             if state not in LIVE:
                 del self.live[stream.id]
                 self._remember(stream.id, state)
-        return True
 
     def _remember(self, stream_id: int, state: State) -> None:
         self._closed[stream_id] = state
