@@ -24,6 +24,10 @@ from pyopenshell.linux.steps import SetupFailed
 _MODULE = "pyopenshell.supervisor.zygote"
 #: Isolated from the environment and the working directory; without docstrings, which are 2 MB that nobody reads.
 _FLAGS = ("-I", "-OO")
+#: Its children overwrite their command lines with their titles, of which the longest has a name of 63 letters.
+_ROOM = " " * 96
+#: Nothing of the gateway's. A home and a name, because asyncssh asks for them where the user has none, and must find no keys.
+_ENVIRONMENT = {"HOME": "/nonexistent", "LOGNAME": "openshell"}
 _LOG_MODE = 0o600
 #: Importing everything takes half a second on a slow machine; building a sandbox milliseconds, unpacking is not waited for here.
 ANSWER_TIMEOUT = 30.0
@@ -100,8 +104,8 @@ class Zygote:
         try:
             pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, *_FLAGS, "-m", _MODULE],
-                {},
+                [sys.executable, *_FLAGS, "-m", _MODULE, _ROOM],
+                _ENVIRONMENT,
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, its.fileno(), 0),
                     (os.POSIX_SPAWN_DUP2, log, 1),

@@ -25,6 +25,7 @@ from pyopenshell.linux.descriptors import check_stream_socket
 from pyopenshell.linux.ids import Ids, Shape
 from pyopenshell.linux.namespaces import Namespaces
 from pyopenshell.linux.process import own_start_time
+from pyopenshell.linux.title import set_title
 from pyopenshell.model import SandboxSpec
 
 PRESENCE = "supervisor.lock"  #: in the run directory
@@ -81,6 +82,7 @@ def receive(config: socket.socket) -> SupervisorBirth:
     gateway_directory, run_directory, orders, log = fds[:4]
     os.dup2(log, 2)
     os.close(log)
+    set_title(f"openshell-supervisor: {raw['name']}")
     lock = os.open(PRESENCE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=run_directory)
     presence.hold(lock)
     me = os.pidfd_open(os.getpid())

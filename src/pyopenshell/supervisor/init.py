@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pyopenshell.drivers import presence
 from pyopenshell.drivers.configs import InitConfig, ids_of, receive_config
 from pyopenshell.drivers.messages import BadMessageError, close_all, pair, receive_message, send_message
-from pyopenshell.linux import birth, process, rlimits
+from pyopenshell.linux import birth, rlimits, title
 from pyopenshell.linux.confine import confine_init
 from pyopenshell.linux.ids import Ids
 from pyopenshell.linux.namespaces import NAMES, Namespaces
@@ -125,7 +125,7 @@ def serve(inside: Inside, facts: dict[str, str]) -> int:
     try:
         close_all(inside.spent)
         presence.hold(inside.presence)
-        process.set_name("openshell-init")
+        title.set_title(f"openshell-init: {inside.name}")
         namespaces = Namespaces.of("self")
         facts.update(confine_init())
         rlimits.apply()

@@ -26,7 +26,7 @@ from typing import NoReturn
 
 from pyopenshell.drivers.messages import close_all, send_message
 from pyopenshell.drivers.orders import Order, OrderKind, receive_order
-from pyopenshell.linux import memory, process, sealing, syscalls
+from pyopenshell.linux import memory, process, sealing, syscalls, title
 
 #: What runs in a fork, called with the child's socket and the trusted descriptors of its order socket; its answer is the
 #: exit status.
@@ -158,7 +158,7 @@ def settle() -> socket.socket:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     os.chdir("/")
     process.become_subreaper()
-    process.set_name("openshell-zygote")
+    title.set_title("openshell-zygote")
     return orders
 
 
