@@ -48,7 +48,7 @@ class Demo:
             "XDG_RUNTIME_DIR": str(base / "run"),
             "OPENSHELL_DAEMON": "off",
         }
-        self.gateway = LocalGateway(Paths.from_environ(self.environ), NAME)
+        self.gateway = LocalGateway(Paths.of(self.environ), NAME)
         self._audited = 0
 
     def openshell(self, *arguments: str) -> str:
@@ -74,10 +74,12 @@ class Demo:
         while time.monotonic() < deadline:
             lines = (self.gateway.state / "audit.jsonl").read_text().splitlines()
             for line in reversed(lines[self._audited :]):
-                relay = json.loads(line).get("unmapped", {})
-                if relay.get("relay") and str(relay.get("target", "")).startswith(target):
+                event = json.loads(line)
+                opened = event["type_name"] == "Network Activity: Open"
+                if opened and event["dst_endpoint"].get("svc_name", "").startswith(target):
                     self._audited = len(lines)
-                    return {key: str(relay[key]) for key in ("relay", "sandbox", "target")}
+                    end = event["dst_endpoint"]
+                    return {"relay": event["connection_info"]["uid"], "sandbox": end["uid"], "target": end["svc_name"]}
             time.sleep(0.02)
         raise DemoError(f"the audit log shows no relay to {target}")
 
@@ -117,11 +119,25 @@ class Demo:
         value = f"os88-{secrets.token_hex(16)}"
         name = secrets.token_hex(8)
         self.openshell("sandbox", "exec", "-n", NAME, "--", "sh", "-c", f"echo {value} > /sandbox/{name}")
-        serve = ("sandbox", "exec", "-n", NAME, "--no-tty", "--workdir", "/sandbox", "--", "python3", "-u", "-c", SERVER)
+        serve = (
+            "sandbox",
+            "exec",
+            "-n",
+            NAME,
+            "--no-tty",
+            "--workdir",
+            "/sandbox",
+            "--",
+            "python3",
+            "-u",
+            "-c",
+            SERVER,
+        )
         with self.background(*serve) as port:
-            forward = ("forward", "service", NAME, "--target-port", port, "--local", "127.0.0.1:0", "-o", "json")
+            forward = ("forward", "service", NAME, "--target-port", port, "--local", "127.0.0.1:0")
             with self.background(*forward) as line:
-                url = f"http://{json.loads(line)['local']}/{name}"
+                _, address, *_ = line.split()  # forwarding ADDRESS to ...
+                url = f"http://{address}/{name}"
                 with urllib.request.urlopen(url, timeout=ANSWER_WAIT) as answer:
                     self.proved("os88-service-ok", value, answer.read().decode(), "tcp")
 

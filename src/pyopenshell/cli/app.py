@@ -35,6 +35,7 @@ Work = Coroutine[Any, Any, int | None]
         "status": "pyopenshell.cli.status:status",
         "token": "pyopenshell.cli.groups:token",
         "whoami": "pyopenshell.cli.status:whoami",
+        "bench": "pyopenshell.cli.bench.command:bench",
         "completion": "pyopenshell.cli.completion:completion",
         "ssh-proxy": "pyopenshell.cli.ssh:ssh_proxy",
         "complete": "pyopenshell.cli.completion:complete",

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Self
 
 from pyopenshell.model import ExecSpec, Target, TcpTarget
 from pyopenshell.sdk import exec as exec_
-from pyopenshell.sdk.connection import Connection
+from pyopenshell.sdk.connection import EXTENSION, Connection
 from pyopenshell.sdk.gateways import Gateway, Registry
 from pyopenshell.sdk.paths import Paths
 from pyopenshell.sdk.relays import Relay, check_sandbox, open_relay
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pyopenshell.sdk.sandboxes import Sandboxes
     from pyopenshell.sdk.sessions import Session
     from pyopenshell.sdk.tokens import Tokens
-    from pyopenshell.sdk.types import GatewayInfo, User
+    from pyopenshell.sdk.types import GatewayInfo, Process, User
 
 
 class Client:
@@ -124,6 +124,15 @@ class Client:
         found = await self.connection.call("GetGatewayInfo", pb.GetGatewayInfoRequest(), pb.GetGatewayInfoResponse)
         drivers = tuple(driver.name for driver in found.compute_drivers)
         return GatewayInfo(_status(found.status), found.gateway_version, drivers)
+
+    async def processes(self, sandbox: str = "") -> list[Process]:
+        """The processes of one sandbox or, without a name, of the gateway itself, on the gateway's machine."""
+        from pyopenshell.sdk.types import Process
+        from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext
+
+        request = ext.GetProcessesRequest(sandbox=sandbox)
+        found = await self.connection.call("GetProcesses", request, ext.GetProcessesResponse, service=EXTENSION)
+        return [Process.of(process) for process in found.processes]
 
     async def health(self) -> tuple[str, str]:
         """(`healthy`, version); needs no credentials that the gateway knows."""

@@ -13,7 +13,7 @@ import os
 import select
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from pyopenshell.sdk.processes import ProcessName, end
 
 DEFAULT_NAME = "local"
 LOOPBACK = "127.0.0.1"
+PROGRAM = (sys.executable, "-m", "pyopenshell.gateway.main")
 START_TIMEOUT = 30.0  # seconds: a first start makes keys and probes the machine, about one second on a slow one
 STOP_TIMEOUT = 20.0  # seconds for open streams to drain before SIGKILL
 READY_LINE_MAX = 64 * 1024
@@ -48,8 +49,8 @@ class Started:
 class LocalGateway:
     """One local gateway by name; whether it runs is asked of the system each time."""
 
-    def __init__(self, paths: Paths, name: str = DEFAULT_NAME) -> None:
-        self._paths = paths
+    def __init__(self, paths: Paths, name: str = DEFAULT_NAME, program: Sequence[str] = PROGRAM) -> None:
+        self._program = program
         self._registry = Registry(paths)
         self._registry.directory(name)  # checks the name
         self.name = name

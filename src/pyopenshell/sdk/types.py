@@ -143,6 +143,21 @@ class GatewayInfo:
     drivers: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of a gateway, on the gateway's machine; `kind` is `gateway`, `zygote`, `supervisor`, `init` or `unspecified`."""
+
+    kind: str
+    pid: int
+    start_time: int
+
+    @classmethod
+    def of(cls, message: ext.Process) -> Process:
+        names = {value: name for name, value in ext.Process.Kind.items()}
+        kind = names.get(message.kind, "KIND_UNSPECIFIED").removeprefix("KIND_").lower()
+        return cls(kind, message.pid, message.start_time)
+
+
 def moment(message: Message, name: str) -> datetime | None:
     """The Timestamp field `name` of `message`, None where it is absent or out of range."""
     if not message.HasField(name):

@@ -198,9 +198,7 @@ class Bench:
             "--local",
             "127.0.0.1:0",
         ]
-        forward = subprocess.Popen(
-            argv, env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-        )
+        forward = subprocess.Popen(argv, env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         try:
             assert forward.stdout is not None
             _, address, *_ = forward.stdout.readline().decode().split()  # forwarding ADDRESS to ...

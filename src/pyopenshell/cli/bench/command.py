@@ -1,0 +1,71 @@
+"""`openshell bench`: prints the table, or JSON with every figure, the reference's and the bare machine's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import click
+
+from pyopenshell.cli.bench.report import table
+from pyopenshell.cli.bench.rows import reference
+from pyopenshell.cli.bench.run import Bench, Processes
+from pyopenshell.cli.clients import client_of, sandbox_of
+from pyopenshell.cli.commands import Command, gateway_options
+from pyopenshell.cli.completion import complete_sandbox
+from pyopenshell.cli.context import Context
+from pyopenshell.cli.output import clean
+from pyopenshell.errors import EXIT_ERROR, EXIT_OK, OpenShellError
+from pyopenshell.sdk.client import Client
+from pyopenshell.sdk.processes import ProcessName
+
+
+@click.command(
+    cls=Command, example="openshell bench web --iters 15 --storm 50\nopenshell bench web --json > bench.json"
+)
+@click.argument("name", required=False, shell_complete=complete_sandbox)
+@click.option(
+    "--iters", type=click.IntRange(1, 1000), default=15, show_default=True, help="Runs behind each percentile."
+)
+@click.option(
+    "--storm", type=click.IntRange(1, 500), default=50, show_default=True, help="Commands at once in the storm."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
+@gateway_options
+@click.pass_obj
+async def bench(context: Context, name: str | None, iters: int, storm: int, as_json: bool) -> int:
+    """Time the main job on a sandbox, beside the compiled reference and the bare machine."""
+    async with client_of(context) as client:
+        name = sandbox_of(context, client, name)
+        processes = await _processes(client, name)
+        gateway = client.gateway.name
+    openshell = [*context.program, "--gateway", gateway]
+    run = Bench(openshell, name, dict(context.environ), processes, iters, storm, lambda text: _progress(context, text))
+    await asyncio.to_thread(run.run)
+    if as_json:
+        found = {"figures": run.figures, "bare_machine": run.limits, "reference": reference(), "notes": run.notes}
+        context.out(json.dumps(found, indent=2))
+    else:
+        context.out(table(run.figures, run.limits, reference()))
+    for note in run.notes:
+        context.err(f"note: {clean(note)}")
+    return EXIT_ERROR if run.figures["failures"] else EXIT_OK
+
+
+def _progress(context: Context, text: str) -> None:
+    if context.is_terminal(context.stderr):
+        context.err(f"measuring: {text}")
+
+
+async def _processes(client: Client, sandbox: str) -> Processes:
+    """Those of the gateway's processes that live on this very machine; none where it does not tell."""
+    found = Processes()
+    try:
+        told = await client.processes() + await client.processes(sandbox)
+    except OpenShellError:
+        return found
+    lists = {"gateway": found.gateway, "supervisor": found.supervisor, "init": found.supervisor, "zygote": found.zygote}
+    for process in told:
+        if process.kind in lists and ProcessName(process.pid, process.start_time).alive:
+            lists[process.kind].append(process.pid)
+    return found
