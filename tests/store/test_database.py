@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -201,4 +202,40 @@ async def test_a_database_that_another_process_holds(url: str, tmp_path: Path, m
     other.execute("ROLLBACK")
     other.close()
     await store.sandboxes.create(sandbox())
+    await store.close()
+
+
+WRITER = """
+import asyncio, sys
+from pyopenshell.model import new_id
+from pyopenshell.store.sandboxes import SandboxRecord
+from pyopenshell.store.store import Store
+
+async def main():
+    store = await Store.open(sys.argv[1])
+    number = 0
+    while True:
+        record = SandboxRecord(id=new_id(), name=f"s{number}", created_at=0.0, reason="x" * 5000)
+        await store.sandboxes.create(record)
+        base = await store.id_bases.claim(record.id)
+        print(record.id, base, flush=True)
+        number += 1
+
+asyncio.run(main())
+"""
+
+
+async def test_what_was_answered_outlives_a_kill_at_any_moment(url: str) -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, url, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    answered = [(await process.stdout.readline()).split() for _ in range(40)]
+    process.kill()
+    answered += [line.split() for line in (await process.stdout.read()).splitlines() if line.count(b" ") == 1]
+    await process.wait()
+    store = await Store.open(url)
+    rows = {record.id: record for record in await store.sandboxes.all()}
+    assert 0 <= len(rows) - len(answered) <= 1  # one may have been made and not yet answered
+    assert all(len(record.reason) == 5000 for record in rows.values())
+    for sandbox_id, base in answered:
+        assert await store.id_bases.get(sandbox_id.decode()) == int(base)
     await store.close()
