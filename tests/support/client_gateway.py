@@ -1,6 +1,6 @@
 """A gateway for tests of clients: the real gRPC server and the real wire, with commands run as local processes.
 
-It has no sandboxes of its own: `exec` runs argv on this machine, `tcp` dials this machine, `ssh` echoes. What a test wants to
+It has no sandboxes of its own: `exec` runs argv here, `tcp` dials this machine, `ssh` echoes. What a test wants to
 go wrong is said in `refuse` (rpc name -> error) or done to the server itself (`await gateway.cut()`).
 """
 
