@@ -67,5 +67,5 @@ def wake(waiter: asyncio.Future[None] | None) -> None:
 def error_words(error: Exception) -> str:
     """What `error` of a transport says to people, without numbers and Python names."""
     if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or error}"
+        return f"TLS: {getattr(error, 'reason', None) or error}"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
