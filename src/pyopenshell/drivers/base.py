@@ -27,9 +27,10 @@ ProcessKind = Literal["zygote", "supervisor", "init"]
 class Birth:
     """Everything that a sandbox and its supervisor are told when they start.
 
-    `token` is the signed token of the sandbox, `host_key` its private SSH host key in OpenSSH's PEM form; both are secrets and
-    absent from `repr`. `gateway_socket` is the absolute path of the Unix socket that the supervisor dials. `id_base` is the
-    first of the sandbox's 65,537 host ids where the gateway is root (the last is the supervisor's), otherwise 0.
+    `token` is the signed token of the sandbox, `host_key` its private SSH host key in OpenSSH's PEM form; both are
+    secrets and absent from `repr`. `gateway_socket` is the absolute path of the Unix socket that the supervisor dials.
+    `id_base` is the first of the sandbox's 65,537 host ids where the gateway is root (the last is the supervisor's),
+    otherwise 0.
     """
 
     sandbox_id: str
@@ -51,7 +52,8 @@ class ProcessName:
     start_time: int
 
 
-#: Called as `on_exit(sandbox_id, reason)` in the gateway's event loop when a sandbox ended by itself; `reason` is one line.
+#: Called as `on_exit(sandbox_id, reason)` in the gateway's event loop when a sandbox ended by itself; `reason` is one
+#: line.
 ExitCallback = Callable[[str, str], None]
 
 
@@ -76,8 +78,8 @@ class Driver(ABC):
     async def start(self, birth: Birth) -> Mapping[str, str]:
         """Make the sandbox, or start a stopped one again on its own files, and return its facts, as `probe` names them.
 
-        Raises CONFLICT where it runs already, PRECONDITION or UNAVAILABLE with the step that failed; nothing half-made stays
-        but the workspace.
+        Raises CONFLICT where it runs already, PRECONDITION or UNAVAILABLE with the step that failed; nothing half-made
+        stays but the workspace.
         """
 
     @abstractmethod
@@ -89,7 +91,9 @@ class Driver(ABC):
 
     @abstractmethod
     async def stop(self, sandbox_id: str) -> None:
-        """End every process of the sandbox and return when its namespaces are gone. Of a stopped or unknown one: nothing."""
+        """End every process of the sandbox and return when its namespaces are gone. Of a stopped or unknown one:
+        nothing.
+        """
 
     @abstractmethod
     async def delete(self, sandbox_id: str) -> None:

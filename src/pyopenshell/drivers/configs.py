@@ -1,7 +1,8 @@
 """What a driver tells a child of the zygote: three configs, and the one message that carries one.
 
-The text is JSON in a sealed memfd, because a sandbox's environment may be larger than a socket message, and because secrets
-have no place in argv, environment or a file. The memfd is the first descriptor, the config's own descriptors follow.
+The text is JSON in a sealed memfd, because a sandbox's environment may be larger than a socket message, and because
+secrets have no place in argv, environment or a file. The memfd is the first descriptor, the config's own descriptors
+follow.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ CONFIG_MAX = 6 * ARGV_ENV_MAX + 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class InitConfig:
-    """For INIT: `directory` is the sandbox's own (absolute). Descriptors: the log, and the lifetime pipe where there is one."""
+    """For INIT: `directory` is the sandbox's own (absolute). Descriptors: the log, and the lifetime pipe where there is
+    one.
+    """
 
     sandbox_id: str
     name: str
@@ -38,7 +41,9 @@ class InitConfig:
 
 @dataclass(frozen=True, slots=True)
 class SupervisorConfig:
-    """For SUPERVISOR. Descriptors: gateway's directory, the sandbox's run directory, orders, log, and maybe the lifetime."""
+    """For SUPERVISOR. Descriptors: gateway's directory, the sandbox's run directory, orders, log, and maybe the
+    lifetime.
+    """
 
     sandbox_id: str
     name: str

@@ -57,7 +57,7 @@ class SandboxFiles:
     def make(self, ids: Ids) -> None:
         """Make the directories that the driver owns; those that exist stay. Raises OSError."""
         self.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-        self.directory.chmod(0o711)  # noqa: S103 - passed through by the sandbox's ids, listed by nobody else
+        self.directory.chmod(0o711)  # passed through by the sandbox's ids, listed by nobody else
         self.run.mkdir(mode=0o700, exist_ok=True)
         self.run.chmod(0o700)
         if ids.shape is Shape.RANGE:
@@ -98,7 +98,7 @@ def check_source(spec: SandboxSpec) -> tuple[str, str]:
             hint="use dir:/absolute/path or tar:/absolute/path",
         )
     try:
-        mode = os.stat(path).st_mode
+        mode = Path(path).stat().st_mode
     except OSError as error:
         reason = (error.strerror or "it cannot be read").lower()
         raise OpenShellError(Code.NOT_FOUND, f"source {path[:200]!r}: {reason}") from error

@@ -1,4 +1,6 @@
-"""Limits of a sandbox: refused before anything is made where this machine cannot hold them, and said to be so where it may."""
+"""Limits of a sandbox: refused before anything is made where this machine cannot hold them, and said to be so where it
+may.
+"""
 
 from __future__ import annotations
 

@@ -3,9 +3,10 @@
     driver ──orders──> zygote ──fork──> init builder ──> PID 1      (run/init.lock, held by pidfd)
                               ──fork──> supervisor                  (run/supervisor.lock, held by pidfd)
 
-One watcher for each sandbox waits for both ends. A supervisor that ended while its init lives is replaced, after a growing pause;
-an init that ended takes the sandbox with it, and `on_exit` says why. All changes of one sandbox are behind its lock, so that a
-stop during a start waits for its end. Nothing is kept on disk but the locks: after a restart `adopt` finds what runs.
+One watcher for each sandbox waits for both ends. A supervisor that ended while its init lives is replaced, after a
+growing pause; an init that ended takes the sandbox with it, and `on_exit` says why. All changes of one sandbox are
+behind its lock, so that a stop during a start waits for its end. Nothing is kept on disk but the locks: after a restart
+`adopt` finds what runs.
 """
 
 from __future__ import annotations
@@ -13,25 +14,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from pyopenshell.drivers import limits, presence
+from pyopenshell.drivers import limits, presence, tasks
 from pyopenshell.drivers.base import Birth, Driver, ProcessName
-from pyopenshell.drivers.configs import TaskConfig, ids_in, ids_to_json, send_config
+from pyopenshell.drivers.configs import ids_in
 from pyopenshell.drivers.files import SandboxFiles, check_source
-from pyopenshell.drivers.orders import OrderKind
 from pyopenshell.drivers.running import Running, make_init, make_supervisor
-from pyopenshell.drivers.zygote import Zygote, answer
+from pyopenshell.drivers.watch import watch
+from pyopenshell.drivers.zygote import Zygote
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.linux import cgroups
 from pyopenshell.linux.ids import RANGE_FIRST, RANGE_LAST, RANGE_TAKEN, Ids, Shape, best_ids
-from pyopenshell.model import SandboxSpec, new_id
+from pyopenshell.model import SandboxSpec
 
-#: Pauses before a supervisor is started again; the last repeats. One that lived longer than it counts as well again.
-RESTART_PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 #: The ids of the probe's throw-away sandbox: the end of the range, which the store gives out last.
 _PROBE_BASE = RANGE_LAST + 1 - RANGE_TAKEN
 _LIFETIME_END = 10.0  # seconds for sandboxes to end with their gateway before they are killed
@@ -54,8 +52,7 @@ class LocalDriver(Driver):
     async def probe(self) -> Mapping[str, str]:
         """See `Driver.probe`."""
         ids = self._ids(_PROBE_BASE)
-        done = await self._task(new_id(), TaskConfig("probe", ids_to_json(ids)))
-        return {str(key): str(value) for key, value in done.items()}
+        return await tasks.probe(self._zygote, ids)
 
     def check(self, spec: SandboxSpec) -> None:
         """See `Driver.check`; NOT_FOUND for a source that does not exist."""
@@ -77,7 +74,7 @@ class LocalDriver(Driver):
             running: Running | None = None
             try:
                 files.make(ids)
-                source = await self._source(birth, files, ids)
+                source = await tasks.source(self._zygote, birth, files, ids)
                 ids = ids_in(source, ids)
                 running, facts = await make_init(self._zygote, birth, files, ids, source, self._lifetime_of(birth))
                 await make_supervisor(self._zygote, running, self._lifetime_of(birth))
@@ -86,7 +83,7 @@ class LocalDriver(Driver):
                     await running.end()
                 if new:
                     with contextlib.suppress(OpenShellError):
-                        await self._remove(files)
+                        await tasks.remove(self._zygote, files.directory, best_ids(_PROBE_BASE))
                 if isinstance(failure, OSError):
                     raise OpenShellError(Code.UNAVAILABLE, f"the sandbox cannot be made: {failure}") from failure
                 raise
@@ -133,7 +130,7 @@ class LocalDriver(Driver):
         async with self._locks[sandbox_id]:
             await self._stop(files, sandbox_id)
             if files.directory.exists():
-                await self._remove(files)
+                await tasks.remove(self._zygote, files.directory, best_ids(_PROBE_BASE))
         del self._locks[sandbox_id]
 
     async def processes(self, sandbox_id: str = "") -> list[ProcessName]:
@@ -197,56 +194,12 @@ class LocalDriver(Driver):
             self._lifetime = os.pipe()
         return (self._lifetime[0],)
 
-    async def _source(self, birth: Birth, files: SandboxFiles, ids: Ids) -> str:
-        """The directory that the view is made of; a tar is unpacked once, beside its final place."""
-        kind, path = check_source(birth.spec)
-        if kind != "tar" or files.image.exists():
-            return str(files.image) if kind == "tar" else path
-        partial = files.image.with_suffix(".partial")
-        await self._task(birth.sandbox_id, TaskConfig("remove", ids_to_json(ids), str(partial)))
-        task = TaskConfig("unpack", ids_to_json(ids), path, str(partial))
-        await self._task(birth.sandbox_id, task, timeout=None)
-        partial.rename(files.image)
-        return str(files.image)
-
-    async def _task(self, sandbox_id: str, task: TaskConfig, *, timeout: float | None = 60.0) -> dict[str, object]:
-        with await self._zygote.child(OrderKind.TASK, sandbox_id) as sock:
-            send_config(sock, task)
-            message, _fds = await answer(sock, "done", timeout=timeout)
-        return dict(message["done"])
-
-    async def _remove(self, files: SandboxFiles) -> None:
-        ids = best_ids(_PROBE_BASE)
-        if ids.shape is Shape.SUBRANGE:
-            await self._task(new_id(), TaskConfig("remove", ids_to_json(ids), str(files.directory)), timeout=None)
-        else:
-            await asyncio.to_thread(shutil.rmtree, files.directory)
-
     def _hold(self, running: Running) -> None:
         self._running[running.birth.sandbox_id] = running
         running.watcher = asyncio.create_task(self._watch(running))
 
     async def _watch(self, running: Running) -> None:
-        init_ended = asyncio.ensure_future(running.init.ended())
-        try:
-            failures = 0
-            while not init_ended.done():
-                born = asyncio.get_running_loop().time()
-                if running.supervisor is not None:
-                    supervisor_ended = asyncio.ensure_future(running.supervisor.ended())
-                    try:
-                        await asyncio.wait((init_ended, supervisor_ended), return_when=asyncio.FIRST_COMPLETED)
-                    finally:
-                        supervisor_ended.cancel()
-                if init_ended.done():
-                    break
-                lived = asyncio.get_running_loop().time() - born
-                failures = 0 if lived > RESTART_PAUSES[-1] else failures
-                await asyncio.wait((init_ended,), timeout=RESTART_PAUSES[min(failures, len(RESTART_PAUSES) - 1)])
-                failures += 1
-                await self._replace(running)
-        finally:
-            init_ended.cancel()
+        await watch(running, self._replace)
         await self._init_ended(running)
 
     async def _replace(self, running: Running) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 #: Below net.core.wmem_default (212,992), so that one message always fits into an empty socket buffer.
@@ -81,11 +81,32 @@ async def readable(fd: int) -> None:
     """Wait in the event loop until `fd` is readable; a pidfd is when its process ended (pidfd_open(2))."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(fd, lambda: done.done() or done.set_result(None))
+    loop.add_reader(fd, _once(done))
     try:
         await done
     finally:
         loop.remove_reader(fd)
+
+
+async def writable(fd: int) -> None:
+    """Wait in the event loop until `fd` takes more."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+    loop.add_writer(fd, _once(done))
+    try:
+        await done
+    finally:
+        loop.remove_writer(fd)
+
+
+def _once(done: asyncio.Future[None]) -> Callable[[], None]:
+    """What an event loop may call many times."""
+
+    def ready() -> None:
+        if not done.done():
+            done.set_result(None)
+
+    return ready
 
 
 def close_all(fds: Sequence[int]) -> None:

@@ -11,8 +11,8 @@ SSH         the same
 ADMIT       a further order socket, on which nothing but SSH of this sandbox id may be asked; the other descriptors are
             trusted and go to each SSH child as they are: the sandbox's user namespace, then its cgroup.procs files
 
-There are no answers: the child speaks on its own socket. Where the zygote could not fork, it says so there in the child's
-place; where it refuses an order it closes the descriptors, so the asker reads end of file.
+There are no answers: the child speaks on its own socket. Where the zygote could not fork, it says so there in the
+child's place; where it refuses an order it closes the descriptors, so the asker reads end of file.
 """
 
 from __future__ import annotations

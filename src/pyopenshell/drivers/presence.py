@@ -1,8 +1,9 @@
-"""Finds a running process again with nothing but a file: the process holds a record lock on it, and the lock names its pid.
+"""Finds a running process again with nothing but a file: the process holds a record lock on it, and the lock names its
+pid.
 
-No pid is written down, so none can be stale: the kernel drops the lock with the process (fcntl_locking(2)) and translates the
-holder's pid into the asker's pid namespace. What was found is held by pidfd, and the lock is asked a second time afterwards, so that
-a pid given anew in between is not taken for the holder.
+No pid is written down, so none can be stale: the kernel drops the lock with the process (fcntl_locking(2)) and
+translates the holder's pid into the asker's pid namespace. What was found is held by pidfd, and the lock is asked a
+second time afterwards, so that a pid given anew in between is not taken for the holder.
 """
 
 from __future__ import annotations

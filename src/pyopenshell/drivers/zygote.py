@@ -1,7 +1,7 @@
 """The driver's side of the zygote: starts it, gives it orders, and starts another where it died.
 
-The zygote is executed, never forked from the gateway, in a session of its own with an empty environment and one descriptor (its
-order socket as standard input), so that nothing of the gateway reaches a sandbox's processes.
+The zygote is executed, never forked from the gateway, in a session of its own with an empty environment and one
+descriptor (its order socket as standard input), so that nothing of the gateway reaches a sandbox's processes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pyopenshell.drivers.messages import Message, close_all, pair, wait_message
+from pyopenshell.drivers.messages import Message, close_all, pair, wait_message, writable
 from pyopenshell.drivers.orders import OrderKind, send_order
 from pyopenshell.drivers.presence import Held
 from pyopenshell.errors import Code, OpenShellError
@@ -26,10 +26,12 @@ _MODULE = "pyopenshell.supervisor.zygote"
 _FLAGS = ("-I", "-OO")
 #: Its children overwrite their command lines with their titles, of which the longest has a name of 63 letters.
 _ROOM = " " * 96
-#: Nothing of the gateway's. A home and a name, because asyncssh asks for them where the user has none, and must find no keys.
+#: Nothing of the gateway's. A home and a name, because asyncssh asks for them where the user has none, and must find no
+#: keys.
 _ENVIRONMENT = {"HOME": "/nonexistent", "LOGNAME": "openshell"}
 _LOG_MODE = 0o600
-#: Importing everything takes half a second on a slow machine; building a sandbox milliseconds, unpacking is not waited for here.
+#: Importing everything takes half a second on a slow machine; building a sandbox milliseconds, unpacking is not waited
+#: for here.
 ANSWER_TIMEOUT = 30.0
 
 
@@ -90,7 +92,7 @@ class Zygote:
                     send_order(self._orders, kind, sandbox_id, fds)
                     return
                 except BlockingIOError:
-                    await _writable(self._orders)
+                    await writable(self._orders.fileno())
                 except OSError as error:
                     self._orders.close()
                     self._orders = None
@@ -129,7 +131,7 @@ class Zygote:
     async def _reap(self, held: Held, orders: socket.socket) -> None:
         await held.ended()
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(held.pid, os.WNOHANG)
+            os.waitpid(held.pid, os.WNOHANG)  # noqa: ASYNC222 - it ended: this does not wait
         if self._orders is orders:
             orders.close()
             self._orders = None
@@ -143,7 +145,8 @@ async def answer(
 ) -> tuple[Message, list[int]]:
     """Wait for what a child says on its socket: a message that has `expected`, and its descriptors.
 
-    Raises what the child raised (SetupFailed or the error with its code), UNAVAILABLE where it ended without a word, DEADLINE.
+    Raises what the child raised (SetupFailed or the error with its code), UNAVAILABLE where it ended without a word,
+    DEADLINE.
     """
     try:
         async with asyncio.timeout(timeout):
@@ -163,13 +166,3 @@ async def answer(
         raise OpenShellError(Code(refused["code"]), refused["message"], hint=refused["hint"])
     failed = message.get("failed", {"step": "start", "errno": 0, "text": "an answer not understood here", "hint": ""})
     raise SetupFailed(failed["step"], failed["errno"], failed["text"], failed["hint"])
-
-
-async def _writable(sock: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
-    loop.add_writer(sock.fileno(), lambda: done.done() or done.set_result(None))
-    try:
-        await done
-    finally:
-        loop.remove_writer(sock.fileno())

@@ -1,8 +1,9 @@
-"""Gives back pages that were read once: what imports touched of libraries stays mapped for ever, and is counted for ever.
+"""Gives back pages that were read once: what imports touched of libraries stays mapped for ever, and is counted for
+ever.
 
-A warm parent needs a few megabytes of the twenty that its imports touched. The rest of a file mapping that nobody wrote to can
-be dropped at no loss (madvise(2), MADV_DONTNEED): a later touch finds it in the page cache again. A mapping with a single page
-of its own (a relocation, a breakpoint) is left alone, since that page would be lost.
+A warm parent needs a few megabytes of the twenty that its imports touched. The rest of a file mapping that nobody wrote
+to can be dropped at no loss (madvise(2), MADV_DONTNEED): a later touch finds it in the page cache again. A mapping with
+a single page of its own (a relocation, a breakpoint) is left alone, since that page would be lost.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ def clean_mappings(smaps: str) -> list[tuple[int, int]]:
 
 
 def drop_clean_pages() -> None:
-    """Give back what this process only read of its files; safe at any time, and useful before many forks. Raises OSError."""
+    """Give back what this process only read of its files; safe at any time, and useful before many forks. Raises
+    OSError.
+    """
     for start, length in clean_mappings(_SMAPS.read_text("utf-8", "surrogateescape")):
         syscalls.call("madvise", start, length, _MADV_DONTNEED)

@@ -1,8 +1,8 @@
 """The title of a process: what `ps` and `top` show as its command line.
 
-The kernel reads a command line from the memory that execve(2) filled (proc_pid_cmdline(5)), so writing there changes it; it is
-never moved or made longer. A fork has its memory at the same place, so a parent that looks it up once (`locate`) saves its
-children a /proc that they may not have.
+The kernel reads a command line from the memory that execve(2) filled (proc_pid_cmdline(5)), so writing there changes
+it; it is never moved or made longer. A fork has its memory at the same place, so a parent that looks it up once
+(`locate`) saves its children a /proc that they may not have.
 """
 
 from __future__ import annotations

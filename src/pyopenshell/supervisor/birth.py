@@ -3,8 +3,8 @@
 A child starts with nothing but its own SEQPACKET socket. The zygote calls, in the fork and as root where it is root:
 
 - `main.born(config: socket.socket) -> int` for a supervisor, which calls `receive` and at once `give_up_root(birth)`;
-- `ssh_child.born(config: socket.socket, trusted: list[int]) -> int` for an SSH child, which calls `receive_ssh` and enters
-  (`linux.enter`). The supervisor sent it everything with `send_ssh` over the other end of `config`.
+- `ssh_child.born(config: socket.socket, trusted: list[int]) -> int` for an SSH child, which calls `receive_ssh` and
+  enters (`linux.enter`). The supervisor sent it everything with `send_ssh` over the other end of `config`.
 
 The answer is the exit status. Standard input is /dev/null, standard error the log that the process was given.
 """
@@ -33,11 +33,12 @@ PRESENCE = "supervisor.lock"  #: in the run directory
 
 @dataclass(frozen=True, slots=True)
 class SupervisorBirth:
-    """What a supervisor is born with. The descriptors are its own to close; `lifetime` is -1 where it outlives the gateway.
+    """What a supervisor is born with. The descriptors are its own to close; `lifetime` is -1 where it outlives the
+    gateway.
 
     Dial the gateway at `/proc/self/fd/<gateway_directory>/<gateway_socket>`. `orders` takes SSH orders for this sandbox
-    alone (`drivers.orders.send_order`). `run_directory` is what `InitClient.connect` wants. The process holds its presence
-    (`drivers/presence.py`), by which a driver finds it, for as long as it lives.
+    alone (`drivers.orders.send_order`). `run_directory` is what `InitClient.connect` wants. The process holds its
+    presence (`drivers/presence.py`), by which a driver finds it, for as long as it lives.
     """
 
     sandbox_id: str
@@ -56,7 +57,8 @@ class SupervisorBirth:
 
 @dataclass(frozen=True, slots=True)
 class SshBirth:
-    """What an SSH child is born with: `values` as the supervisor sent them, the relay's end, and what it needs to enter.
+    """What an SSH child is born with: `values` as the supervisor sent them, the relay's end, and what it needs to
+    enter.
 
     `cgroup` is for `Door.cgroup`.
     """
@@ -71,8 +73,8 @@ class SshBirth:
 def receive(config: socket.socket) -> SupervisorBirth:
     """Read a supervisor's config from its own socket, which is spent then, and tell the driver that it was born.
 
-    Raises BadMessageError, OSError (BlockingIOError: another supervisor of the sandbox lives), EOFError where the asker is
-    gone.
+    Raises BadMessageError, OSError (BlockingIOError: another supervisor of the sandbox lives), EOFError where the asker
+    is gone.
     """
     raw, fds = receive_config(config)
     lifetime = bool(raw["lifetime"])
@@ -126,9 +128,9 @@ def send_ssh(
 def receive_ssh(config: socket.socket, trusted: list[int]) -> SshBirth:
     """Read what `send_ssh` sent; `trusted` came with the zygote's order socket: the user namespace, then the cgroup.
 
-    A supervisor could be taken over by its sandbox; so where the zygote knows the sandbox's user namespace, another one is
-    refused: joining the rest needs capabilities in it, so that nothing outside of the sandbox can be entered (setns(2)).
-    Raises BadMessageError, EOFError, OSError.
+    A supervisor could be taken over by its sandbox; so where the zygote knows the sandbox's user namespace, another one
+    is refused: joining the rest needs capabilities in it, so that nothing outside of the sandbox can be entered
+    (setns(2)). Raises BadMessageError, EOFError, OSError.
     """
     got = receive_message(config)
     if got is None:

@@ -5,7 +5,8 @@ Two processes play here. The *builder* reads its config, binds `run/init.sock` w
 namespace, or `{"failed": {step, errno, text, hint}}`. *PID 1* opens its namespaces before nobody may look into it any more,
 confines itself, and serves (`init_server.py`).
 
-PID 1 holds its presence (`drivers/presence.py`), by which a driver that lost everything but the directory finds it again.
+PID 1 holds its presence (`drivers/presence.py`), by which a driver that lost everything but the directory finds it
+again.
 """
 
 from __future__ import annotations
@@ -108,13 +109,11 @@ def _bind(directory: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     parent = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        path = (
-            f"/proc/self/fd/{parent}/{SOCKET}"  # short, however long the state directory's path is (sun_path, unix(7))
-        )
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        listener.bind(path)
-        os.chmod(path, 0o666)  # noqa: S103 - the directory is 0700 and the supervisor's
+        # Short, however long the path of the state directory is (sun_path, unix(7)).
+        path = Path(f"/proc/self/fd/{parent}/{SOCKET}")
+        path.unlink(missing_ok=True)
+        listener.bind(str(path))
+        path.chmod(0o666)  # the directory is 0700 and the supervisor's
     finally:
         os.close(parent)
     return listener

@@ -2,11 +2,11 @@
 
 `InitClient.connect` owns the sandbox: init gives it the namespaces and the table of what runs, and the owner before it
 reads end of file. `SpawnClient` is the smaller half (spawn, signal, dial): it is what an SSH child gets, over a socket
-that `InitClient.spawn_socket` obtained. Requests carry a number, answers repeat it, so many are under way at once; an exit
-is a notice, kept by init until it is acknowledged (which `Process.wait` does).
+that `InitClient.spawn_socket` obtained. Requests carry a number, answers repeat it, so many are under way at once; an
+exit is a notice, kept by init until it is acknowledged (which `Process.wait` does).
 
-What init sends is hostile: every message is checked by `messages.receive_message`, every descriptor by its kind, none is
-read blocking, and a peer that breaks the protocol is dropped: all that waits raises UNAVAILABLE.
+What init sends is hostile: every message is checked by `messages.receive_message`, every descriptor by its kind, none
+is read blocking, and a peer that breaks the protocol is dropped: all that waits raises UNAVAILABLE.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ class SpawnClient:
     async def spawn(self, spec: ExecSpec, *, label: str = "", keep: bool = False) -> Process:
         """Start a command as the user `sandbox`, argv verbatim. `spec.timeout` is the caller's to keep.
 
-        `keep` lets init hold the output's pipes too, so that they outlive this client (the main process). Raises StartError
-        where it cannot run, EXHAUSTED where init has no room. Cancelled: the process, once started, gets SIGHUP.
+        `keep` lets init hold the output's pipes too, so that they outlive this client (the main process). Raises
+        StartError where it cannot run, EXHAUSTED where init has no room. Cancelled: the process, once started, gets
+        SIGHUP.
         """
         size = spec.terminal
         command = {

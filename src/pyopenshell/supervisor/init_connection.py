@@ -1,7 +1,7 @@
 """One client of init: a SEQPACKET connection whose peer may be slow, dead or gone.
 
-Answers that the peer does not take yet wait here with their descriptors, up to `BACKLOG_MAX`; a peer that lets more pile up is
-dropped. `lost` is called exactly once, however the connection ends.
+Answers that the peer does not take yet wait here with their descriptors, up to `BACKLOG_MAX`; a peer that lets more
+pile up is dropped. `lost` is called exactly once, however the connection ends.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from pyopenshell.drivers.messages import BadMessageError, Message, close_all, receive_message, send_message
 from pyopenshell.supervisor.init_loop import READ, WRITE, Loop
 
-#: Answers that may wait for a slow owner: more than its spawns under way could ever be, and 4 descriptors each stay few.
+#: Answers that may wait for a slow owner: more than its spawns under way could ever be, and 4 descriptors each stay
+#: few.
 BACKLOG_MAX = 256
 
 

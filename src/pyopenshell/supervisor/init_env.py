@@ -44,7 +44,8 @@ def environment(
 
 
 def login_argv(argv: Sequence[str], shell: str) -> list[str]:
-    """`argv` started through `shell` as a login shell, so that its profile applies; as it is where the shell is unknown.
+    """`argv` started through `shell` as a login shell, so that its profile applies; as it is where the shell is
+    unknown.
 
     The arguments stay apart: `"$@"` is not parsed again by the shell.
     """

@@ -3,8 +3,9 @@
     ask ──> numbered request ──> init ──> answer with that number ──> the asker's future
                                     `───> exit notice ──────────────> the process's future
 
-Once lost (init ended, another owner, a broken protocol, our own close) it stays lost: every future gets UNAVAILABLE with the
-same reason. A process's future is retrieved once here, so that nobody must wait for a process who does not want to.
+Once lost (init ended, another owner, a broken protocol, our own close) it stays lost: every future gets UNAVAILABLE
+with the same reason. A process's future is retrieved once here, so that nobody must wait for a process who does not
+want to.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class Link:
     async def ask(self, request: Message, fds: Sequence[int] = (), *, late: Late | None = None) -> Answer:
         """Send a request and wait for its answer. The descriptors stay the caller's, who may close them afterwards.
 
-        `late` gets the answer where the caller was cancelled. Raises UNAVAILABLE where the link is or gets lost, and what
-        the answer says: StartError, DialError, EXHAUSTED, NOT_FOUND, INTERNAL.
+        `late` gets the answer where the caller was cancelled. Raises UNAVAILABLE where the link is or gets lost, and
+        what the answer says: StartError, DialError, EXHAUSTED, NOT_FOUND, INTERNAL.
         """
         self._check()
         number = next(self._numbers)

@@ -1,7 +1,8 @@
-"""The event loop of init: descriptors, deadlines and ended children, nothing else; asyncio would cost memory and imports.
+"""The event loop of init: descriptors, deadlines and ended children, nothing else; asyncio would cost memory and
+imports.
 
-Callbacks must not block. An `OSError` or `MemoryError` that leaves a callback ends neither the loop nor the sandbox: it is
-written to the log, and what is level-triggered comes again.
+Callbacks must not block. An `OSError` or `MemoryError` that leaves a callback ends neither the loop nor the sandbox: it
+is written to the log, and what is level-triggered comes again.
 """
 
 from __future__ import annotations

@@ -50,8 +50,9 @@ class Asker(Protocol):
 class Process:
     """A process of the sandbox that this client started or found; it leads its own session and process group.
 
-    `stdin`, `stdout`, `stderr` are pipe ends, or `terminal` is the PTY's master (TIOCSWINSZ on it resizes); -1 where there
-    is none. They belong to the caller, are close-on-exec and in blocking mode as pipe(2) makes them: set O_NONBLOCK.
+    `stdin`, `stdout`, `stderr` are pipe ends, or `terminal` is the PTY's master (TIOCSWINSZ on it resizes); -1 where
+    there is none. They belong to the caller, are close-on-exec and in blocking mode as pipe(2) makes them: set
+    O_NONBLOCK.
     """
 
     pid: int  #: inside the sandbox

@@ -1,12 +1,14 @@
-"""The server that PID 1 of a sandbox is: spawns, signals, dials and hands descriptors out, for whoever owns the sandbox.
+"""The server that PID 1 of a sandbox is: spawns, signals, dials and hands descriptors out, for whoever owns the
+sandbox.
 
 Requests are `{"n": number, "op": name, ...}`, answers repeat `n` with `ok` or with `error`, `errno` and `kind`; an exit is
 `{"exit": pid, "code": .., "signal": .., "core": ..}`, repeated in the table of the next `hello` until `ack`. The operations
-are the `_op_*` methods. Only a peer from outside the sandbox is served: SO_PEERCRED (unix(7)) shows pid 0 for a process that
-does not exist in this pid namespace. The last connection to say `hello` owns the sandbox; the one before it reads end of file.
+are the `_op_*` methods. Only a peer from outside the sandbox is served: SO_PEERCRED (unix(7)) shows pid 0 for a process
+that does not exist in this pid namespace. The last connection to say `hello` owns the sandbox; the one before it reads
+end of file.
 
-Nothing that the sandbox does may end or block this process: no blocking call, a reserve descriptor for EMFILE, and every
-failure is an answer.
+Nothing that the sandbox does may end or block this process: no blocking call, a reserve descriptor for EMFILE, and
+every failure is an answer.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from pyopenshell.supervisor.init_loop import READ, Loop
 from pyopenshell.supervisor.init_spawn import Command, NotStarted, Spawner, acting_as_user
 from pyopenshell.supervisor.init_table import Row, Table
 
-#: JSON writes a control character of argv in six bytes (\\u0001), so the text may be this much longer than what it means.
+#: JSON writes a control character of argv in six bytes (\\u0001), so the text may be this much longer than what it
+#: means.
 COMMAND_MAX = 6 * ARGV_ENV_MAX + 64 * 1024
 BACKLOG = 16  # connections that wait while init forks: supervisor, driver and a newer supervisor are three
 _UCRED = struct.Struct("iII")

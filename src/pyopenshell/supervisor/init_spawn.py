@@ -1,14 +1,16 @@
 """Starts a process of the sandbox: pipes or a terminal, the user's identity, exec.
 
-By posix_spawn(3), which shares init's memory until the exec: a fork of a Python process costs some milliseconds of copied pages,
-this well under one. So no code of ours runs in the child, and what it must be, init is already: in the sandbox's cgroup and
-namespaces, under Landlock and the system call filter, with no_new_privs, an empty bounding set, no groups, the resource limits.
-What is left is the user id. Init lends it for the moment of the spawn: real id `sandbox`, effective id root, and
-POSIX_SPAWN_RESETIDS makes the child's effective id the real one; the exec then copies it to the saved id and clears every
-capability (capabilities(7), "Transformation of capabilities during execve"). In the shape `single` init is the user.
+By posix_spawn(3), which shares init's memory until the exec: a fork of a Python process costs some milliseconds of
+copied pages, this well under one. So no code of ours runs in the child, and what it must be, init is already: in the
+sandbox's cgroup and namespaces, under Landlock and the system call filter, with no_new_privs, an empty bounding set, no
+groups, the resource limits. What is left is the user id. Init lends it for the moment of the spawn: real id `sandbox`,
+effective id root, and POSIX_SPAWN_RESETIDS makes the child's effective id the real one; the exec then copies it to the
+saved id and clears every capability (capabilities(7), "Transformation of capabilities during execve"). In the shape
+`single` init is the user.
 
-What may fail for the user's own reasons is done first, as the user, so that the error can name it: the working directory, the
-way along PATH. All of it is done in init itself, which is single-threaded, so that nobody sees its ids change.
+What may fail for the user's own reasons is done first, as the user, so that the error can name it: the working
+directory, the way along PATH. All of it is done in init itself, which is single-threaded, so that nobody sees its ids
+change.
 """
 
 from __future__ import annotations
@@ -133,7 +135,8 @@ def _open(
         inner.callback(os.close, slave)
         cols, rows = size
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows & 0xFFFF, cols & 0xFFFF, 0, 0))
-        # Opened by name in the child, which leads a session without a terminal: so it becomes the controlling one (tty(4)).
+        # Opened by name in the child, which leads a session without a terminal: so it becomes the controlling one
+        # (tty(4)).
         stdin: _Action = (os.POSIX_SPAWN_OPEN, 0, os.ttyname(slave), os.O_RDWR, 0)
         return (stdin, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2))
     ends = []

@@ -3,8 +3,8 @@
     RUNNING --reaped--> ENDED --acknowledged--> (no row)
         `--reaped, and who asked for it is gone--> (no row)
 
-A pid cannot be given anew while its row runs. An ended row may meet a new process with its pid: the newer one takes its place,
-because the asker of the older one learned its end before.
+A pid cannot be given anew while its row runs. An ended row may meet a new process with its pid: the newer one takes its
+place, because the asker of the older one learned its end before.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One piece of work that needs the ids of a sandbox and a single-threaded process: unpack, remove, probe.
 
-The driver lives in a gateway with threads, where a fork is no good beginning; so it orders a fork of the zygote. The answer is
-`{"done": facts}` or `{"failed": {step, errno, text, hint}}`, then the process ends.
+The driver lives in a gateway with threads, where a fork is no good beginning; so it orders a fork of the zygote. The
+answer is `{"done": facts}` or `{"failed": {step, errno, text, hint}}`, then the process ends.
 """
 
 from __future__ import annotations

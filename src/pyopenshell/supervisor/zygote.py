@@ -1,12 +1,13 @@
 """The warm parent of every supervisor, init and SSH child: imports everything once, then forks on order.
 
 Started by the driver with an empty environment and one descriptor, its order socket, as standard input. It is
-single-threaded, takes orders of fixed size (`drivers/orders.py`) and nothing else, and so never reads a byte that a sandbox
-could have written, which matters because it is the only process that keeps root where the gateway is root. Everything
-else that a child must know comes over the child's own socket, after the fork.
+single-threaded, takes orders of fixed size (`drivers/orders.py`) and nothing else, and so never reads a byte that a
+sandbox could have written, which matters because it is the only process that keeps root where the gateway is root.
+Everything else that a child must know comes over the child's own socket, after the fork.
 
-Children are reaped by the kernel (SIGCHLD ignored, sigaction(2)); whoever must know of an end holds a pidfd. It ends when
-its last order socket is closed: the gateway's and those of all supervisors, so that SSH works on while a gateway restarts.
+Children are reaped by the kernel (SIGCHLD ignored, sigaction(2)); whoever must know of an end holds a pidfd. It ends
+when its last order socket is closed: the gateway's and those of all supervisors, so that SSH works on while a gateway
+restarts.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from pyopenshell.drivers.messages import close_all, send_message
 from pyopenshell.drivers.orders import Order, OrderKind, receive_order
 from pyopenshell.linux import memory, process, sealing, syscalls, title
 
-#: What runs in a fork, called with the child's socket and the trusted descriptors of its order socket; its answer is the
-#: exit status.
+#: What runs in a fork, called with the child's socket and the trusted descriptors of its order socket; its answer is
+#: the exit status.
 Entry = Callable[[socket.socket, list[int]], int]
 
 #: Where each kind of child begins. By name, because a zygote imports its children's code and none of that imports it.
@@ -144,7 +145,9 @@ def load(entries: Mapping[OrderKind, tuple[str, str]] = ENTRIES) -> dict[OrderKi
 
 
 def settle() -> socket.socket:
-    """Make this process fit to be a parent: the order socket away from standard input, nothing else open, signals default."""
+    """Make this process fit to be a parent: the order socket away from standard input, nothing else open, signals
+    default.
+    """
     orders = socket.socket(fileno=os.dup2(0, _ORDERS_FD, inheritable=False))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)

@@ -1,0 +1,59 @@
+"""Work on a sandbox's files that is not the gateway's own to do: probe, unpack, remove, each in a fork of the zygote.
+
+The gateway has threads, where a fork is no good beginning, and a sandbox's files belong to the sandbox's ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from pyopenshell.drivers.base import Birth
+from pyopenshell.drivers.configs import TaskConfig, ids_to_json, send_config
+from pyopenshell.drivers.files import SandboxFiles, check_source
+from pyopenshell.drivers.orders import OrderKind
+from pyopenshell.drivers.zygote import Zygote, answer
+from pyopenshell.linux.ids import Ids, Shape
+from pyopenshell.model import new_id
+
+#: A probe makes one sandbox, which takes milliseconds; the zygote's first start is in it.
+PROBE_TIMEOUT = 60.0
+
+
+async def probe(zygote: Zygote, ids: Ids) -> dict[str, str]:
+    """The facts of a throw-away sandbox. Raises SetupFailed, UNAVAILABLE, DEADLINE."""
+    done = await _run(zygote, TaskConfig("probe", ids_to_json(ids)), PROBE_TIMEOUT)
+    return {str(key): str(value) for key, value in done.items()}
+
+
+async def source(zygote: Zygote, birth: Birth, files: SandboxFiles, ids: Ids) -> str:
+    """The directory that the view is made of, "" for the host's; a tar is unpacked once, beside its final place.
+
+    Raises what `check_source` does, INVALID for a broken archive, SetupFailed.
+    """
+    kind, path = check_source(birth.spec)
+    if kind != "tar":
+        return path
+    if not files.image.exists():
+        partial = files.image.with_suffix(".partial")
+        if partial.exists():
+            await remove(zygote, partial, ids)
+        await _run(zygote, TaskConfig("unpack", ids_to_json(ids), path, str(partial)), None)
+        partial.rename(files.image)
+    return str(files.image)
+
+
+async def remove(zygote: Zygote, directory: Path, ids: Ids) -> None:
+    """Remove a directory with a sandbox's files. Raises OSError, SetupFailed."""
+    if ids.shape is Shape.SUBRANGE:
+        await _run(zygote, TaskConfig("remove", ids_to_json(ids), str(directory)), None)
+    else:
+        await asyncio.to_thread(shutil.rmtree, directory)
+
+
+async def _run(zygote: Zygote, task: TaskConfig, timeout: float | None) -> dict[str, object]:
+    with await zygote.child(OrderKind.TASK, new_id()) as sock:
+        send_config(sock, task)
+        message, _fds = await answer(sock, "done", timeout=timeout)
+    return dict(message["done"])
