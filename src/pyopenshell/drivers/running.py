@@ -102,7 +102,7 @@ async def make_init(
         )
         with await zygote.child(OrderKind.INIT, birth.sandbox_id) as sock:
             send_config(sock, config, [opened[0], *lifetime, *cgroup])
-            message, fds = await answer(sock, "ready")
+            message, fds = await answer(sock, "ready", last_words=lambda: files.last_words("init", log_start))
     except BaseException:
         close_all(opened)
         if group is not None:
@@ -129,6 +129,7 @@ async def make_supervisor(zygote: Zygote, running: Running, lifetime: Sequence[i
         token=birth.token,
         host_key=birth.host_key,
     )
+    log_start = running.files.log_size("supervisor")
     opened: list[int] = []
     orders: socket.socket | None = None
     try:
@@ -138,7 +139,9 @@ async def make_supervisor(zygote: Zygote, running: Running, lifetime: Sequence[i
         opened.append(running.files.open_log("supervisor"))
         with await zygote.child(OrderKind.SUPERVISOR, birth.sandbox_id) as sock:
             send_config(sock, config, [*opened[:2], orders.fileno(), opened[2], *lifetime])
-            message, fds = await answer(sock, "born")
+            message, fds = await answer(
+                sock, "born", last_words=lambda: running.files.last_words("supervisor", log_start)
+            )
     finally:
         close_all(opened)
         if orders is not None:

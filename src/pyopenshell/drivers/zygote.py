@@ -11,7 +11,7 @@ import contextlib
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pyopenshell.drivers.messages import Message, close_all, pair, wait_message, writable
@@ -141,12 +141,16 @@ class Zygote:
 
 
 async def answer(
-    config: socket.socket, expected: str, *, timeout: float | None = ANSWER_TIMEOUT
+    config: socket.socket,
+    expected: str,
+    *,
+    timeout: float | None = ANSWER_TIMEOUT,
+    last_words: Callable[[], str] = str,
 ) -> tuple[Message, list[int]]:
     """Wait for what a child says on its socket: a message that has `expected`, and its descriptors.
 
-    Raises what the child raised (SetupFailed or the error with its code), UNAVAILABLE where it ended without a word,
-    DEADLINE.
+    Raises what the child raised (SetupFailed or the error with its code), UNAVAILABLE where it ended without an answer
+    (`last_words` of its log then say why), DEADLINE.
     """
     try:
         async with asyncio.timeout(timeout):
@@ -156,7 +160,8 @@ async def answer(
     except OSError:
         got = None
     if got is None:
-        raise OpenShellError(Code.UNAVAILABLE, "the sandbox's process ended without a word", hint="see its log")
+        why = last_words() or "it left no word in its log"
+        raise OpenShellError(Code.UNAVAILABLE, f"the sandbox's process ended before it was ready: {why}")
     message, fds = got
     if expected in message:
         return message, fds

@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pyopenshell.drivers import presence
 from pyopenshell.drivers.configs import InitConfig, ids_of, receive_config
