@@ -103,10 +103,34 @@ def test_a_bomb_stops_at_the_limit() -> None:
         b"\x3f\xe2\x1f",
         b"\x82\x20",
         b"\x00\x81\xff\x00",
+        b"\x3f",
+        b"\x3f\x80",
     ],
-    ids=["index 0", "endless integer", "no such index", "cut short", "table of 4097", "late table size", "bad huffman"],
+    ids=[
+        "index 0",
+        "endless integer",
+        "no such index",
+        "cut short",
+        "table of 4097",
+        "late table size",
+        "bad huffman",
+        "half an update",
+        "two thirds of one",
+    ],
 )
 def test_what_cannot_be_decoded(block: bytes) -> None:
     with pytest.raises(ConnectionFault) as caught:
         HeaderCodec(Limits()).decode(block)
     assert caught.value.code is ErrorCode.COMPRESSION_ERROR
+
+
+@pytest.mark.parametrize("update", [b"\x20", b"\x3f\xe1\x1e", b"\x3f\x00"], ids=["0", "4000", "31"])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 5_000])
+def test_table_size_updates_at_the_limit(update: bytes, count: int) -> None:
+    block = update * count + b"\x82"
+    if count <= 2:
+        assert HeaderCodec(Limits()).decode(block) == [(b":method", b"GET")]
+    else:
+        with pytest.raises(ConnectionFault, match="more than two") as caught:
+            HeaderCodec(Limits()).decode(block)
+        assert caught.value.code is ErrorCode.COMPRESSION_ERROR

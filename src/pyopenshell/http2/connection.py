@@ -100,7 +100,8 @@ class Connection:
     def events(self) -> list[Event]:
         """What arose outside `receive`: `Drained` from `take`, `ConnectionTerminated` from `goaway` or a last stream."""
         events = self._events[:]
-        self._events.clear()
+        if events:
+            self._events.clear()
         return events
 
     # -- bytes out --------------------------------------------------------------------------------------------------
@@ -112,7 +113,8 @@ class Connection:
         that a frame takes whole is the very object given to `send_data`; leave it alone until the transport has sent it.
         """
         out = self._outbox.take(limit)
-        self._closing.check()
+        if not self._streams.live:
+            self._closing.check()
         return out
 
     @property

@@ -1,7 +1,7 @@
 """What a connection tells its owner. `Connection.receive` and `Connection.events` return lists of these.
 
-All are immutable in spirit; all but `DataReceived` in fact. That one is made for every DATA frame, and a frozen
-dataclass costs three times as much to build.
+All are immutable in spirit; all but `DataReceived` and `Drained` in fact. Those are made for every chunk that passes,
+and a frozen dataclass costs three times as much to build.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class SendWindowOpened:
     stream_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Drained:
     """Bytes queued on this stream are now in frames, counted in the peer's window: `unsent` fell to the low water."""
 

@@ -24,6 +24,8 @@ _CACHE_ENTRIES = 64
 #: Blocks longer than this are not worth keeping: 64 of them are bounded to 128 KiB.
 _CACHE_BLOCK = 2_048
 
+_MOST_TABLE_UPDATES = 2
+
 
 class _TableWatch:
     """Tells whether a dynamic table changed: an insertion puts a new object first, an eviction needs an insertion."""
@@ -82,6 +84,7 @@ class HeaderCodec:
         headers = self._lists.get(block)
         if headers is not None:
             return headers
+        _check_table_updates(block)
         try:
             headers = [(name, value) for name, value in self._decoder.decode(block, raw=True)]
         except OversizedHeaderListError as error:
@@ -94,6 +97,23 @@ class HeaderCodec:
         elif len(block) <= _CACHE_BLOCK and len(self._lists) < _CACHE_ENTRIES:
             self._lists[block] = headers
         return headers
+
+
+def _check_table_updates(block: bytes) -> None:
+    """Raises ConnectionFault for more than two dynamic table size updates, the most that RFC 7541 section 4.2 allows.
+
+    A whole block of them is legal to the decoder, costs it 4 us a byte, and leaves no field for the list limit to count.
+    """
+    pos, updates = 0, 0
+    while block[pos : pos + 1] and block[pos] & 0xE0 == 0x20:
+        updates += 1
+        if updates > _MOST_TABLE_UPDATES:
+            raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, "header block with more than two table size updates")
+        if block[pos] & 0x1F == 0x1F:
+            pos += 1
+            while block[pos : pos + 1] and block[pos] & 0x80:
+                pos += 1
+        pos += 1
 
 
 def list_size(headers: Sequence[Header]) -> int:

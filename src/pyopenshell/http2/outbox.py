@@ -15,6 +15,7 @@ from pyopenshell.http2 import codes, frame_writer
 from pyopenshell.http2.codes import ErrorCode
 from pyopenshell.http2.events import Drained, Event, Header
 from pyopenshell.http2.faults import ConnectionFault
+from pyopenshell.http2.frame_writer import data_header
 from pyopenshell.http2.limits import Limits
 from pyopenshell.http2.stream import Stream
 
@@ -80,7 +81,8 @@ class Outbox:
             if size:
                 stream.queue.append(buffer)
                 stream.unsent += size
-        self.wake(stream)
+        if stream.waits_in is None:
+            self.wake(stream)
 
     def wake(self, stream: Stream) -> None:
         """The stream may have something to send now: put it in line, once."""
@@ -123,7 +125,9 @@ class Outbox:
             stream = ready.popleft()
             stream.waits_in = None
             unsent = stream.unsent
-            size = min(unsent, stream.send_window, self.window, self._turn, limit)
+            size = unsent if unsent < limit else limit
+            if size > stream.send_window or size > self.window or size > self._turn:
+                size = min(stream.send_window, self.window, self._turn)
             if size > 0:
                 limit -= size
                 self._frame(stream, size, out)
@@ -152,7 +156,7 @@ class Outbox:
             left = min(size, self.max_frame)
             size -= left
             self.frames += 1
-            out.append(frame_writer.data_header(left, stream.id, last and not size))
+            out.append(data_header(left, stream.id, last and not size))
             while left:
                 buffer = queue[0]
                 length = len(buffer)
@@ -169,7 +173,7 @@ class Outbox:
     def _finish(self, stream: Stream, out: list[Buffer]) -> None:
         """END_STREAM by a frame of its own: trailers, or empty DATA."""
         if stream.trailers is None:
-            out.append(frame_writer.data_header(0, stream.id, True))
+            out.append(data_header(0, stream.id, True))
         else:
             out.append(frame_writer.headers(stream.id, self._encode(stream.trailers), True, self.max_frame))
 

@@ -70,7 +70,9 @@ class Sender:
 
     def send_data(self, stream_id: int, buffers: Sequence[Buffer], end_stream: bool) -> None:
         """Raises StreamGone, LocalError."""
-        stream = self._sending(stream_id)
+        stream = self._streams.live.get(stream_id)
+        if stream is None or stream.ending:
+            stream = self._sending(stream_id)  # raises
         if not stream.headers_sent:
             raise LocalError(f"stream {stream_id}: data before headers")
         stream.ending = end_stream
