@@ -94,7 +94,7 @@ def _short(record: logging.LogRecord) -> str:
 
 
 def _message(record: logging.LogRecord) -> str:
-    return clean(redact(record.getMessage()), LINE_MAX)
+    return clean(redact(record.getMessage()[: 2 * LINE_MAX]), LINE_MAX)  # what is cut anyway is not searched
 
 
 def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:

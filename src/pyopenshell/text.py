@@ -15,13 +15,22 @@ HIDDEN = "[hidden]"
 #: marks, and lone surrogates (which no UTF-8 file can hold).
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
+#: What a text must hold, in lower case, before the pattern behind it is tried (most texts hold none of these).
 _SECRETS = (
-    re.compile(r"\bos[ts]_[A-Za-z0-9_-]{16,}"),  # tokens of ours
-    re.compile(r"\bey[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),  # a JWT: base64url of '{"'
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END [A-Z ]*PRIVATE KEY-----)?"),
-    re.compile(r"(?i)(?<=\bbearer )[A-Za-z0-9._~+/=-]{8,}"),  # RFC 6750 section 2.1
-    re.compile(r"(?i)(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"),  # user:password@ in a URL
-    re.compile(r"(?i)(?:(?<=password=)|(?<=passwd=)|(?<=token=)|(?<=secret=)|(?<=api_key=)|(?<=apikey=))[^\s&;,'\"]+"),
+    ("os", re.compile(r"\bos[ts]_[A-Za-z0-9_-]{16,}"), HIDDEN),  # tokens of ours
+    (
+        "ey",
+        re.compile(r"(?<![A-Za-z0-9_-])ey[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+        HIDDEN,
+    ),  # a JWT: base64url of '{"'
+    (
+        "private key-----",
+        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END [A-Z ]*PRIVATE KEY-----)?"),
+        HIDDEN,
+    ),
+    ("bearer ", re.compile(r"(?i)(\bbearer )[A-Za-z0-9._~+/=-]{8,}"), rf"\1{HIDDEN}"),  # RFC 6750 section 2.1
+    ("://", re.compile(r"(://)[^/\s:@]*:[^/\s@]+(?=@)"), rf"\1{HIDDEN}"),  # user:password@ in a URL
+    ("=", re.compile(r"(?i)((?:password|passwd|token|secret|api_?key)=)[^\s&;,'\"]+"), rf"\1{HIDDEN}"),
 )
 
 
@@ -34,8 +43,10 @@ def clean(text: str, limit: int = 0) -> str:
 
 def redact(text: str) -> str:
     """`text` with `[hidden]` in the place of what has the shape of a secret: tokens, JWTs, private keys, passwords."""
-    for pattern in _SECRETS:
-        text = pattern.sub(HIDDEN, text)
+    lower = text.lower()
+    for gate, pattern, replacement in _SECRETS:
+        if gate in lower:
+            text = pattern.sub(replacement, text)
     return text
 
 
