@@ -255,9 +255,7 @@ async def test_scp_and_sftp_copy_files(sandbox: Sandbox) -> None:
     assert (await sandbox.command("scp", "-q", str(source), "sandbox@127.0.0.1:there"))[2] == 0
     assert (await sandbox.command("scp", "-q", "sandbox@127.0.0.1:there", str(back)))[2] == 0
     assert back.read_bytes() == data
-    out, _, status = await sandbox.command(
-        "sftp", "-q", "-b", "-", "sandbox@127.0.0.1", stdin=b"ls -l\nrm there\n"
-    )
+    out, _, status = await sandbox.command("sftp", "-q", "-b", "-", "sandbox@127.0.0.1", stdin=b"ls -l\nrm there\n")
     assert status == 0
     assert b"sandbox  sandbox   1048576" in out
 

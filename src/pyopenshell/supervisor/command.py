@@ -68,11 +68,11 @@ class Command:
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
-            self.close()
             if not self._exited.is_set() and self._killer is None:
                 self._killer = asyncio.create_task(self._end(signal.SIGHUP))
             if self._killer is not None:
                 await _unhindered(self._killer)
+            self.close()  # last: SIGPIPE would take a process before its handler of SIGHUP has run
 
     def close(self) -> None:
         """Give every descriptor up. Idempotent."""
