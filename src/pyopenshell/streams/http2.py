@@ -268,7 +268,7 @@ class Http2Connection(asyncio.BufferedProtocol):
     @property
     def usable(self) -> bool:
         """Whether a new stream could be opened."""
-        return self.transport is not None and not self._draining and not self.engine.terminated
+        return self.transport is not None and not (self._reason or self._draining or self.engine.terminated)
 
     @property
     def reason(self) -> str:
