@@ -53,6 +53,7 @@ class SupervisorBirth:
     orders: socket.socket
     lifetime: int
     presence: int  #: locked for as long as it stays open: never close it
+    config: socket.socket  #: spent by `give_up_root`
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class SshBirth:
 
 
 def receive(config: socket.socket) -> SupervisorBirth:
-    """Read a supervisor's config from its own socket, which is spent then, and tell the driver that it was born.
+    """Read a supervisor's config from its own socket.
 
     Raises BadMessageError, OSError (BlockingIOError: another supervisor of the sandbox lives), EOFError where the asker
     is gone.
@@ -87,10 +88,6 @@ def receive(config: socket.socket) -> SupervisorBirth:
     set_title(f"openshell-supervisor: {raw['name']}")
     lock = os.open(PRESENCE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=run_directory)
     presence.hold(lock)
-    me = os.pidfd_open(os.getpid())
-    send_message(config, {"born": os.getpid(), "start_time": own_start_time()}, [me])
-    os.close(me)
-    config.close()
     return SupervisorBirth(
         sandbox_id=raw["sandbox_id"],
         name=raw["name"],
@@ -104,18 +101,26 @@ def receive(config: socket.socket) -> SupervisorBirth:
         orders=socket.socket(fileno=orders),
         lifetime=fds[4] if lifetime else -1,
         presence=lock,
+        config=config,
     )
 
 
 def give_up_root(birth: SupervisorBirth) -> None:
     """Become the sandbox's supervisor id for ever where this is root: no groups, no capability, no_new_privs.
 
-    As an ordinary user the ids stay and the rest holds too. Not dumpable afterwards.
+    As an ordinary user the ids stay and the rest holds too. Not dumpable afterwards. Then the driver is told that the
+    supervisor was born. Raises OSError.
     """
     if birth.ids.shape is Shape.RANGE:
         give_root_up(birth.ids.supervisor, birth.ids.supervisor)
     else:
         give_root_up(os.geteuid(), os.getegid())
+    me = os.pidfd_open(os.getpid())
+    try:
+        send_message(birth.config, {"born": os.getpid(), "start_time": own_start_time()}, [me])
+    finally:
+        os.close(me)
+        birth.config.close()
 
 
 def send_ssh(
