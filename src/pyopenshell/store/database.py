@@ -127,6 +127,9 @@ def _prepare_sqlite(engine: Engine, path: Path) -> None:
                 "foreign_keys=ON",
             ):
                 cursor.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            connection.close()  # the pool does not know it yet
+            raise
         finally:
             cursor.close()
 
