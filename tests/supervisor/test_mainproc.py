@@ -30,11 +30,13 @@ class Gateway:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, int | None]] = []
         self.fail = 0
+        self.called = asyncio.Event()
 
     async def unary(self, path: str, request: pb.ReportMainProcessExitRequest, kind: type, **_: object) -> object:
         if self.fail:
             self.fail -= 1
             raise OpenShellError(Code.UNAVAILABLE, "lost")
+        self.called.set()
         self.calls.append((path, request.instance_id, getattr(request, "exit_code", None)))
         return kind()
 
@@ -114,8 +116,7 @@ async def test_the_end_is_told_once_and_after_the_lines(init: Keeping) -> None:
     await process.start()
     telling = asyncio.create_task(process(gateway))  # type: ignore[arg-type]
     await process.run()
-    while not gateway.calls:
-        await asyncio.sleep(0)
+    await gateway.called.wait()
     assert gateway.calls == [(REPORT_EXIT, process.instance_id, 4)]
     ring.acknowledge(await ring.batch(), 0)
     await telling

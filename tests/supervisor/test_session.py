@@ -32,6 +32,7 @@ class Kept:
 
     def __init__(self, gateway: FakeGateway, **more: object) -> None:
         self.waits: list[float] = []
+        self.waited = asyncio.Event()  # three times
         self.channels: list[Channel] = []
         self.gateway = gateway
         given: dict[str, object] = {
@@ -53,6 +54,8 @@ class Kept:
 
     async def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
+        if len(self.waits) == 3:
+            self.waited.set()
         await asyncio.sleep(0)
 
     async def __aenter__(self) -> Kept:
@@ -146,8 +149,7 @@ async def test_something_that_is_no_gateway(tmp_path: Path) -> None:
     server = await asyncio.start_unix_server(_garbage, str(tmp_path / "supervisor.sock"))
     gateway = FakeGateway(tmp_path)
     async with server, Kept(gateway) as kept:
-        while len(kept.waits) < 3:
-            await asyncio.sleep(0)
+        await kept.waited.wait()
         assert not kept.task.done()
 
 

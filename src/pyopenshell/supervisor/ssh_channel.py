@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
 from asyncssh.packet import SSHPacket
@@ -55,7 +55,7 @@ class SessionChannel(asyncssh.SSHServerChannel[bytes]):
             return super()._start_session(command)
         if subsystem != SFTP or self._session_started:
             return False
-        files: Any = SSHServerStreamSession(None, Files, SFTP_VERSION)
+        files: Any = SSHServerStreamSession(None, lambda chan: Files(cast(Any, chan)), SFTP_VERSION)
         files.connection_made(self)
         self._session = files
         return super()._start_session(subsystem=subsystem)
