@@ -118,7 +118,6 @@ def _prepare_sqlite(engine: Engine, path: Path) -> None:
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver's own BEGIN comes too late for a read before a write
-        cursor = connection.cursor()
         try:
             for pragma in (
                 f"busy_timeout={BUSY_TIMEOUT_MS}",
@@ -126,12 +125,10 @@ def _prepare_sqlite(engine: Engine, path: Path) -> None:
                 "synchronous=FULL",  # a revoked token stays revoked after a power cut
                 "foreign_keys=ON",
             ):
-                cursor.execute(f"PRAGMA {pragma}")
+                connection.execute(f"PRAGMA {pragma}").close()
         except BaseException:
             connection.close()  # the pool does not know it yet
             raise
-        finally:
-            cursor.close()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
