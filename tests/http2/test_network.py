@@ -86,8 +86,10 @@ class End:
                 headers = TRAILERS if self.client or stream_id in self.answered else RESPONSE + TRAILERS
                 self.engine.send_headers(stream_id, headers, end_stream=True)
             elif kind == 5:
+                before = self.engine.open_streams
                 self.engine.reset(stream_id, ErrorCode.CANCEL)
-                self.reset.add(stream_id)
+                if self.engine.open_streams < before:
+                    self.reset.add(stream_id)
             elif kind == 6:
                 self.engine.set_window(stream_id, 1 + size)
             else:

@@ -136,6 +136,24 @@ def test_the_connections_window_stops_data_and_nothing_else() -> None:
     assert bench.box.window == 0
 
 
+@pytest.mark.parametrize(
+    ("unsent", "window", "ending", "wanted"),
+    [
+        (0, 10, False, False),
+        (0, 0, True, True),
+        (5, 0, True, False),
+        (5, -5, False, False),
+        (5, 1, False, True),
+    ],
+)
+def test_which_streams_are_put_in_line(unsent: int, window: int, ending: bool, wanted: bool) -> None:
+    bench = Bench()
+    stream = bench.stream(1, window)
+    stream.ending = ending
+    bench.box.data(stream, [bytes(unsent)])
+    assert bench.box.wanted is wanted
+
+
 def test_end_stream_rides_on_the_last_data() -> None:
     bench = Bench(turn=30)
     stream = bench.stream(1)

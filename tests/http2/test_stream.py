@@ -1,8 +1,6 @@
-"""The books of one stream: receive window in batches, growth and shrinking, what is sendable."""
+"""The books of one stream: receive window in batches, growth and shrinking."""
 
 from __future__ import annotations
-
-import pytest
 
 from pyopenshell.http2.stream import Stream
 from pyopenshell.http2.stream_states import State
@@ -41,22 +39,6 @@ def test_it_grows_at_once_and_shrinks_as_it_is_given_back() -> None:
     receive(stream, 950)
     assert stream.give_back(940) == 40, "10 may still come and 50 are held: 40 bring it to the new size"
     assert stream.window + stream.held == 100
-
-
-@pytest.mark.parametrize(
-    ("unsent", "window", "ending", "sendable"),
-    [
-        (0, 10, False, False),
-        (0, 0, True, True),
-        (5, 0, True, False),
-        (5, -5, False, False),
-        (5, 1, False, True),
-    ],
-)
-def test_sendable(unsent: int, window: int, ending: bool, sendable: bool) -> None:
-    stream = Stream(1, 10, window)
-    stream.unsent, stream.ending = unsent, ending
-    assert stream.sendable is sendable
 
 
 def test_waits_to_end() -> None:

@@ -86,7 +86,7 @@ class Outbox:
 
     def wake(self, stream: Stream) -> None:
         """The stream may have something to send now: put it in line, once."""
-        if stream.waits_in is None and stream.sendable:
+        if stream.waits_in is None and (stream.send_window > 0 if stream.unsent else stream.ending):
             line = self._starved if stream.unsent and self.window <= 0 else self._ready
             stream.waits_in = line
             line.append(stream)
@@ -152,6 +152,12 @@ class Outbox:
         stream.send_window -= size
         stream.unsent -= size
         last = stream.ending and stream.trailers is None and not stream.unsent
+        if not stream.unsent and size <= self.max_frame:
+            self.frames += 1
+            out.append(data_header(size, stream.id, last))
+            out += queue
+            queue.clear()
+            return
         while size:
             left = min(size, self.max_frame)
             size -= left

@@ -73,11 +73,6 @@ class Stream:
         """Whether END_STREAM is queued and not in a frame yet."""
         return self.ending and self.state is not State.HALF_CLOSED_LOCAL
 
-    @property
-    def sendable(self) -> bool:
-        """Whether a frame could go out as far as this stream's own window goes."""
-        return self.send_window > 0 if self.unsent else self.ending
-
     def __repr__(self) -> str:
         return (
             f"Stream({self.id}, {self.state.name}, receive window {self.window} of {self.size}, {self.held} held,"
