@@ -49,6 +49,7 @@ class Born:
             orders=self.orders[0],
             lifetime=lifetime,
             presence=-1,
+            config=self.orders[0],
         )
 
     def close(self) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pyopenshell.supervisor import ssh_child
+from pyopenshell.drivers.configs import ids_of
+from pyopenshell.linux.ids import range_ids
 from pyopenshell.supervisor.ssh_child import FALLBACK_SHELL, UMASK, settle, values
 from pyopenshell.supervisor.ssh_files import Files
 
@@ -47,6 +48,6 @@ def test_an_image_cannot_make_it_wait(tmp_path: Path) -> None:
 
 
 def test_what_is_told() -> None:
-    told = values("PEM", "ssh-ed25519 AAAA", "range", 7)
-    assert told == {"host_key": "PEM", "authorized_key": "ssh-ed25519 AAAA", "shape": "range", "id_base": 7}
-    assert ssh_child.warm is not None
+    told = values("web", "PEM", "ssh-ed25519 AAAA", range_ids(0x80000))
+    assert (told["name"], told["host_key"], told["authorized_key"]) == ("web", "PEM", "ssh-ed25519 AAAA")
+    assert ids_of(**told["ids"]) == range_ids(0x80000)

@@ -17,6 +17,7 @@ from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.linux.ids import range_ids
 from pyopenshell.model import new_id
 from pyopenshell.supervisor import ssh_start
+from pyopenshell.supervisor.ssh_child import values
 from pyopenshell.supervisor.ssh_start import KEY_MAX, SshStarter, check_key
 
 SANDBOX = new_id()
@@ -40,7 +41,7 @@ class Stage:
         self.orders, asked = pair()
         self.orders.setblocking(False)
         self.init = Init()
-        birth = SimpleNamespace(orders=asked, sandbox_id=SANDBOX, host_key="PEM", ids=range_ids(0x80000))
+        birth = SimpleNamespace(orders=asked, sandbox_id=SANDBOX, name="web", host_key="PEM", ids=range_ids(0x80000))
         self.starter = SshStarter(birth, self.init)  # type: ignore[arg-type]
         self.asked = asked
 
@@ -74,13 +75,7 @@ async def test_a_child_is_told_everything_and_its_stream_handed_out(stage: Stage
     key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
     starting = asyncio.create_task(stage.starter(key))
     config, told, fds = await stage.child()
-    assert told == {
-        "host_key": "PEM",
-        "authorized_key": key,
-        "shape": "range",
-        "id_base": 0x80000,
-        "namespaces": ["user"],
-    }
+    assert told == {**values("web", "PEM", key, range_ids(0x80000)), "namespaces": ["user"]}
     relay = socket.socket(fileno=fds[0])
     send_message(config, {"ready": True})
     stream = await starting

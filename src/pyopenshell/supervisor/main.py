@@ -22,7 +22,6 @@ from typing import Any
 from pyopenshell import log as logs_to
 from pyopenshell.drivers.messages import BadMessageError, readable
 from pyopenshell.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, OpenShellError
-from pyopenshell.linux.process import set_name
 from pyopenshell.streams.contract import ByteStream
 from pyopenshell.streams.grpc_client import Channel, Endpoint
 from pyopenshell.streams.sockets import adopt
@@ -41,7 +40,6 @@ def born(config: socket.socket, _trusted: list[int]) -> int:
     """Entry of the zygote's fork: a supervisor until its sandbox ends. Returns the exit status."""
     birth = receive(config)
     give_up_root(birth)
-    set_name("openshell-superv")
     logs_to.configure(birth.spec.log_level or "info")
     return run_supervisor(birth)
 

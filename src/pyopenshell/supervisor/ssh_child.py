@@ -18,11 +18,12 @@ from typing import Any
 
 import asyncssh
 
-from pyopenshell.drivers.configs import ids_of
+from pyopenshell.drivers.configs import ids_of, ids_to_json
 from pyopenshell.drivers.messages import send_message
 from pyopenshell.linux import passwd
 from pyopenshell.linux.enter import Door, enter
-from pyopenshell.linux.process import set_name
+from pyopenshell.linux.ids import Ids
+from pyopenshell.linux.title import set_title
 from pyopenshell.supervisor.birth import SshBirth, receive_ssh
 from pyopenshell.supervisor.init_client import SpawnClient
 from pyopenshell.supervisor.ssh_files import Files
@@ -43,7 +44,7 @@ def born(config: socket.socket, trusted: list[int]) -> int:
     line = birth.values["authorized_key"]
     authorized = asyncssh.import_public_key(line) if line else None
     settings = options(host_key)
-    ids = ids_of(birth.values["shape"], birth.values["id_base"])
+    ids = ids_of(**birth.values["ids"])
     keep = frozenset((0, 1, 2, config.fileno(), birth.relay.fileno(), birth.spawn.fileno()))
     door = Door(ids, ids.sandbox_uid, ids.sandbox_gid, keep, birth.namespaces, birth.cgroup)
     try:
@@ -51,7 +52,7 @@ def born(config: socket.socket, trusted: list[int]) -> int:
     except OSError as error:
         send_message(config, {"failed": f"the sandbox could not be entered: {error}"})
         return 1
-    set_name("openshell-ssh")
+    set_title(f"openshell-ssh: {birth.values['name']}")
     asyncio.run(_serve(config, birth, settings, authorized))
     return 0
 
@@ -86,6 +87,6 @@ def settle(home: str = HOME, etc: str = "/etc") -> str:
     return shell if os.access(shell, os.X_OK) else FALLBACK_SHELL
 
 
-def values(host_key: str, authorized_key: str, shape: str, id_base: int) -> dict[str, Any]:
+def values(name: str, host_key: str, authorized_key: str, ids: Ids) -> dict[str, Any]:
     """What the supervisor tells its SSH child, for `send_ssh`."""
-    return {"host_key": host_key, "authorized_key": authorized_key, "shape": shape, "id_base": id_base}
+    return {"name": name, "host_key": host_key, "authorized_key": authorized_key, "ids": ids_to_json(ids)}

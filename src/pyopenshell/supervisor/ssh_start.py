@@ -13,7 +13,6 @@ import asyncssh
 from pyopenshell.drivers.messages import BadMessageError, pair, wait_message
 from pyopenshell.drivers.orders import OrderKind, send_order
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.linux.ids import Shape
 from pyopenshell.streams.contract import ByteStream
 from pyopenshell.streams.sockets import adopt
 from pyopenshell.supervisor.birth import SupervisorBirth, send_ssh
@@ -41,9 +40,7 @@ class SshStarter:
         try:
             with far, child, await self._init.spawn_socket() as spawn:
                 self._order(child)
-                ids = self._birth.ids
-                base = ids.uids[0].outside if ids.shape is Shape.RANGE else 0
-                told = values(self._birth.host_key, authorized_key, ids.shape.value, base)
+                told = values(self._birth.name, self._birth.host_key, authorized_key, self._birth.ids)
                 send_ssh(ours, told, far.fileno(), spawn.fileno(), self._init.namespaces)
             ours.setblocking(False)
             await self._ready(ours)

@@ -170,7 +170,6 @@ def main() -> int:
     orders = settle()
     entries = load()
     sealing.warm()
-    importlib.import_module("pyopenshell.supervisor.ssh_warm").warm()
     gc.collect()
     gc.freeze()
     memory.drop_clean_pages()
