@@ -132,14 +132,19 @@ class Http2Connection(asyncio.BufferedProtocol):
 
     # -- out --------------------------------------------------------------------------------------------------------
 
-    def want_flush(self) -> None:
-        """Write what the engine has at the end of this turn of the event loop."""
+    def want_flush(self, *, now: bool = False) -> None:
+        """Write what the engine has at the end of this turn of the event loop; with `now`, the first time in it at once."""
         if not self._flushing:
             self._flushing = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._turn_over)
+            if now:
+                self._flush()
+
+    def _turn_over(self) -> None:
+        self._flushing = False
+        self._flush()
 
     def _flush(self) -> None:
-        self._flushing = False
         engine, transport = self.engine, self.transport
         if transport is None or transport.is_closing():
             return

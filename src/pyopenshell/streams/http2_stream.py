@@ -127,7 +127,7 @@ class Http2Stream:
             engine.send_data(self.id, *buffers)
         except LocalError as error:
             raise self._gone() from error
-        self.connection.want_flush()
+        self.connection.want_flush(now=True)
         if engine.unsent(self.id) > WRITE_AHEAD:
             await self._drained()
 
@@ -143,7 +143,7 @@ class Http2Stream:
         except LocalError as error:
             raise self._gone() from error
         self._end_sent = True
-        self.connection.want_flush()
+        self.connection.want_flush(now=True)
         if self.connection.engine.unsent(self.id):
             await self._drained()
         self.connection.forget_if_over(self)
