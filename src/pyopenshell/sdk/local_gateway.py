@@ -28,7 +28,7 @@ from pyopenshell.sdk.processes import ProcessName, end
 
 DEFAULT_NAME = "local"
 LOOPBACK = "127.0.0.1"
-PROGRAM = (sys.executable, "-m", "pyopenshell.gateway.main")
+PROGRAM = (sys.executable, "-P", "-m", "pyopenshell.gateway.main")
 START_TIMEOUT = 30.0  # seconds: a first start makes keys and probes the machine, about one second on a slow one
 STOP_TIMEOUT = 20.0  # seconds for open streams to drain before SIGKILL
 READY_LINE_MAX = 64 * 1024
@@ -106,8 +106,7 @@ class LocalGateway:
     def _start(self, environ: Mapping[str, str], port: int, config: Path | None, lifetime: int | None) -> Started:
         import subprocess  # 8 ms that only a start needs
 
-        command = [sys.executable, "-P", "-m", "pyopenshell.gateway.main", "--name", self.name, "--state", str(self.state)]
-        command += ["--port", str(port)]
+        command = [*self._program, "--name", self.name, "--state", str(self.state), "--port", str(port)]
         if config is not None:
             command += ["--config", str(config)]
         if lifetime is not None:

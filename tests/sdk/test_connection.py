@@ -1,0 +1,124 @@
+"""One warm connection: shared, made again after a loss, told clearly where it cannot be made."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.sdk.client import Client
+from pyopenshell.sdk.connection import Connection, tls_of
+from pyopenshell.sdk.gateways import Endpoint, Registry
+from pyopenshell.sdk.paths import Paths
+from tests.support.client_gateway import FakeGateway
+
+
+async def test_many_at_once_connect_once(client: Client, gateway: FakeGateway) -> None:
+    channels = await asyncio.gather(*(client.connection.channel() for _ in range(10)))
+    assert len(set(map(id, channels))) == 1
+    await client.health()
+    assert gateway.server is not None and gateway.server.connections == 1
+
+
+async def test_a_lost_connection_is_made_again(client: Client, gateway: FakeGateway) -> None:
+    await client.health()
+    await gateway.cut()
+    channel = client.connection._channel
+    assert channel is not None
+    await channel.wait_closed()
+    await gateway.start()
+    assert await client.health() == ("healthy", "9.9")
+
+
+async def test_a_gateway_that_is_down_is_told_with_the_cure(client: Client, gateway: FakeGateway, paths: Paths) -> None:
+    await gateway.cut()
+    with pytest.raises(OpenShellError, match="openshell gateway status fake") as caught:
+        await client.health()
+    assert caught.value.code is Code.UNAVAILABLE
+    local = replace(client.gateway, is_remote=False)
+    async with Client(local) as other:
+        with pytest.raises(OpenShellError, match="'openshell gateway start fake' starts it"):
+            await other.health()
+
+
+async def test_what_does_not_speak_http2(paths: Paths) -> None:
+    async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail ready\r\n" * 20)
+        writer.close()
+
+    async with await asyncio.start_server(shout, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        gateway = Registry(paths).save(
+            "mail", Endpoint("http", "127.0.0.1", port), is_remote=True, auth_mode="plaintext"
+        )
+        async with Client(gateway) as client:
+            with pytest.raises(OpenShellError) as caught:
+                await client.health()
+    assert caught.value.code in (Code.UNAVAILABLE, Code.BROKEN)
+
+
+async def test_after_close_nothing_connects_again(client: Client) -> None:
+    await client.health()
+    await client.close()
+    with pytest.raises(OpenShellError, match="was closed"):
+        await client.health()
+    await client.close()
+
+
+async def test_ping(client: Client) -> None:
+    assert 0 < await client.connection.ping() < 10
+
+
+async def test_a_token_goes_along_with_every_call(gateway: FakeGateway, paths: Paths) -> None:
+    async with Client(gateway.register(paths), "s3cret") as client:
+        await client.health()
+    assert gateway.authorizations == ["Bearer s3cret"]
+    assert "s3cret" not in repr(client.connection)
+
+
+def pair(directory: Path, name: str) -> None:
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
+         "-subj", f"/CN={name}", "-keyout", directory / f"{name}.key", "-out", directory / f"{name}.crt"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+
+
+def test_which_credentials_are_shown(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair(tmp_path, "me")
+    certificate, key = (tmp_path / "me.crt").read_bytes(), (tmp_path / "me.key").read_bytes()
+    shown: list[object] = []
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", lambda self, certfile, **more: shown.append(certfile))
+    gateway = Registry(paths).save(
+        "lab",
+        Endpoint("https", "lab.example", 1),
+        is_remote=True,
+        auth_mode="mtls",
+        credentials={"ca.crt": certificate, "tls.crt": certificate, "tls.key": key},
+    )
+    context = tls_of(gateway, with_token=False)
+    assert context is not None and context.minimum_version is ssl.TLSVersion.TLSv1_3
+    assert shown == [str(gateway.certificate)]
+    assert tls_of(gateway, with_token=True) is not None
+    assert len(shown) == 1  # with a token the certificate stays at home
+    assert tls_of(replace(gateway, endpoint=Endpoint("http", "lab.example", 1)), with_token=False) is None
+
+
+def test_without_an_authority_of_its_own_the_system_s_are_used(paths: Paths) -> None:
+    gateway = Registry(paths).save("lab", Endpoint("https", "lab.example", 1), is_remote=True, auth_mode="token")
+    context = tls_of(gateway, with_token=True)
+    assert context is not None and context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname
+
+
+async def test_credentials_that_are_rubbish_are_named(paths: Paths) -> None:
+    gateway = Registry(paths).save(
+        "lab", Endpoint("https", "127.0.0.1", 1), is_remote=True, auth_mode="mtls", credentials={"ca.crt": b"rubbish"}
+    )
+    with pytest.raises(OpenShellError, match=r"ca\.crt") as caught:
+        await Connection(gateway).channel()
+    assert caught.value.code is Code.PRECONDITION
