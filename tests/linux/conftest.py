@@ -68,19 +68,24 @@ def in_child(function: Callable[[], Any], who: str = "root") -> Any:
 class Box:
     """A sandbox that runs shell scripts, through init's door and through the one from outside."""
 
-    def __init__(self, who: str, directory: str, source: str = "", etc: tuple[str, ...] = ()) -> None:
+    def __init__(self, who: str, directory: str, source: str, etc: tuple[str, ...], cgroup: tuple[int, ...]) -> None:
         self.who = who
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
         def make() -> dict[str, Any]:
             here.close()
             self.ids = self.make_ids()
-            plan = birth.Plan(self.ids, directory, "box", source, etc)
+            plan = birth.Plan(self.ids, directory, "box", source, etc, cgroup)
             born = birth.create(plan, lambda facts: _init(there, self.ids, facts))
             return {"pid": born.process.pid, "start": born.process.start_time, "facts": born.facts}
 
-        answer = in_child(make, who)
-        there.close()
+        try:
+            answer = in_child(make, who)
+        except AssertionError:
+            here.close()
+            raise
+        finally:
+            there.close()
         self.ids = self.make_ids()
         self.channel = here
         self.process = process.Identity(answer["pid"], answer["start"])
@@ -106,7 +111,9 @@ class Box:
         descriptors.receive(self.channel, MESSAGE_MAX)
         return output.decode()
 
-    def run_from_outside(self, script: str, inside: Callable[[], object] | None = None) -> str:
+    def run_from_outside(
+        self, script: str, inside: Callable[[], object] | None = None, cgroup: tuple[int, ...] = ()
+    ) -> str:
         """The same through the door that an SSH child takes; `inside` runs there before the script."""
         heard, told = os.pipe()
         pids, report = os.pipe()
@@ -117,7 +124,7 @@ class Box:
                 os.dup2(told, 1)
                 os.dup2(told, 2)
                 keep = frozenset((0, 1, 2, report))
-                door = Door(self.ids, self.ids.sandbox_uid, self.ids.sandbox_gid, keep, self.namespaces)
+                door = Door(self.ids, self.ids.sandbox_uid, self.ids.sandbox_gid, keep, self.namespaces, cgroup)
                 enter(door, lambda pid: os.write(report, str(pid).encode()) and None)
                 os.close(report)
                 if inside is not None:
@@ -137,7 +144,9 @@ class Box:
         return output.decode()
 
     def close(self) -> None:
-        """End the sandbox and wait until its process 1 is gone."""
+        """End the sandbox and wait until its process 1 is gone; again it does nothing."""
+        if self.channel.fileno() < 0:
+            return
         self.channel.close()
         self.namespaces.close()
         with contextlib.suppress(ChildProcessError):
@@ -209,9 +218,21 @@ def mounts_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def box(who: str, directory: str, mounts_before: None) -> Iterator[Box]:
-    """A sandbox of the host's view; its process 1 is gone afterwards, and with it every process inside."""
-    made = Box(who, directory)
-    yield made
-    made.close()
-    assert not process.is_alive(made.process)
+def make_box(who: str, directory: str, mounts_before: None) -> Iterator[Callable[..., Box]]:
+    """Makes sandboxes; their processes 1 are gone afterwards, and with them every process inside."""
+    made: list[Box] = []
+
+    def make(source: str = "", etc: tuple[str, ...] = (), cgroup: tuple[int, ...] = ()) -> Box:
+        made.append(Box(who, directory, source, etc, cgroup))
+        return made[-1]
+
+    yield make
+    for box in made:
+        box.close()
+        assert not process.is_alive(box.process)
+
+
+@pytest.fixture
+def box(make_box: Callable[..., Box]) -> Box:
+    """A sandbox of the host's view."""
+    return make_box()

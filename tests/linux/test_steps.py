@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -67,10 +68,13 @@ def test_what_is_unknown_has_no_cure(tmp_path: Path) -> None:
 
 
 def test_an_error_in_a_step_names_step_call_and_file() -> None:
-    with pytest.raises(
-        steps.SetupFailed, match="this machine cannot make a sandbox: mounts: mount: No such file"
-    ) as caught, steps.step(steps.MOUNTS):
+    with (
+        pytest.raises(
+            steps.SetupFailed, match="this machine cannot make a sandbox: mounts: mount: No such file"
+        ) as caught,
+        steps.step(steps.MOUNTS),
+    ):
         raise OSError(errno.ENOENT, "mount: No such file or directory")
     assert (caught.value.code, caught.value.step, caught.value.errno) == (Code.PRECONDITION, steps.MOUNTS, errno.ENOENT)
     with pytest.raises(steps.SetupFailed, match="'/no/such'"), steps.step(steps.ETC):
-        Path("/no/such").open()
+        os.stat("/no/such")

@@ -1,0 +1,206 @@
+"""Archives that want out of their tree stay in it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.linux import trees
+from pyopenshell.linux.ids import Ids, range_ids, single_ids
+
+from .conftest import BASE, IS_ROOT, NOBODY, in_child
+
+Entry = tuple[str, bytes, str]  # name, type, content or link
+
+
+@pytest.fixture
+def place(who: str, mounts_before: None) -> Iterator[Path]:
+    path = Path(f"/var/tmp/pyopenshell-unpack-{os.getpid()}-{who}")
+    path.mkdir()
+    if who == "user" and IS_ROOT:
+        os.chown(path, NOBODY, NOBODY)
+    yield path
+    subprocess.run(["chmod", "-R", "u+rwX", str(path)], check=True)
+    shutil.rmtree(path)
+
+
+def tar(entries: list[Entry], mode: int = 0o755, uid: int = 0) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as made:
+        for name, kind, text in entries:
+            info = tarfile.TarInfo(name)
+            info.type, info.mode, info.uid, info.gid, info.mtime = kind, mode, uid, uid, 1_000_000_000
+            if kind == tarfile.REGTYPE:
+                info.size = len(text)
+                made.addfile(info, io.BytesIO(text.encode()))
+            else:
+                info.linkname = text
+                made.addfile(info)
+    return buffer.getvalue()
+
+
+def names(who: str) -> Ids:
+    return range_ids(BASE) if who == "root" else single_ids()
+
+
+def unpack(place: Path, who: str, data: bytes) -> Path:
+    archive = place / "image.tar"
+    archive.write_bytes(data)
+    archive.chmod(0o644)
+    in_child(lambda: trees.unpack(str(archive), str(place / "tree"), names(who)), who)
+    return place / "tree"
+
+
+FILE, LINK, HARD, FOLDER = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
+
+
+def test_a_tree_has_the_files_modes_and_times(place: Path, who: str) -> None:
+    entries = [
+        ("./", FOLDER, ""),
+        ("a/b", FOLDER, ""),
+        ("a/b/f", FILE, "text"),
+        ("l", LINK, "a/b/f"),
+        ("h", HARD, "a/b/f"),
+    ]
+    tree = unpack(place, who, tar(entries, mode=0o750))
+    assert (tree / "a/b/f").read_text() == "text"
+    assert os.readlink(tree / "l") == "a/b/f"
+    status = (tree / "h").stat()
+    assert (status.st_ino, status.st_mode & 0o7777, status.st_mtime) == (
+        (tree / "a/b/f").stat().st_ino,
+        0o750,
+        1_000_000_000,
+    )
+
+
+def test_files_belong_to_the_sandboxs_ids(place: Path, who: str) -> None:
+    tree = unpack(place, who, tar([("f", FILE, ""), ("g", FILE, "")], uid=33))
+    owner = (tree / "f").stat().st_uid
+    assert owner == (BASE + 33 if who == "root" else NOBODY if IS_ROOT else os.geteuid())
+    assert tree.stat().st_uid == (BASE if who == "root" else NOBODY if IS_ROOT else os.geteuid())
+
+
+def test_an_id_that_is_not_mapped_is_roots(place: Path, who: str) -> None:
+    assert (
+        (unpack(place, who, tar([("f", FILE, "")], uid=2_000_000)) / "f").stat().st_uid
+        == names(who).host_uid(names(who).init_uid)
+        or not IS_ROOT
+        or who == "user"
+    )
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [("../../escape", FILE, "x")],
+        [("/{prey}/escape", FILE, "x")],
+        [("out", LINK, "{prey}"), ("out/escape", FILE, "x")],
+        [("out", LINK, "../../../../../../{prey}"), ("out/escape", FILE, "x")],
+        [("a", FOLDER, ""), ("a/out", LINK, "/"), ("a/out/{prey}/escape", FILE, "x")],
+        [("f", LINK, "{prey}/passwd"), ("f", FILE, "x")],
+        [("out", LINK, "{prey}"), ("out/passwd", LINK, "x")],
+    ],
+    ids=["dots", "absolute", "link", "relative link", "link to root", "file over link", "link in link"],
+)
+def test_nothing_gets_out(place: Path, who: str, entries: list[Entry]) -> None:
+    prey = place / "prey"
+    prey.mkdir()
+    (prey / "passwd").write_text("host")
+    prey.chmod(0o777)
+    filled = [(name.format(prey=prey), kind, text.format(prey=prey)) for name, kind, text in entries]
+    try:
+        unpack(place, who, tar(filled))
+    except AssertionError:
+        pass  # refused is as good: what counts is what is outside
+    assert [path.name for path in prey.iterdir()] == ["passwd"]
+    assert (prey / "passwd").read_text() == "host"
+    assert not (place / "escape").exists()
+    assert not (place.parent / "escape").exists()
+
+
+def test_a_hard_link_to_the_outside_is_no_link(place: Path, who: str) -> None:
+    with pytest.raises(AssertionError, match="FileNotFoundError|No such file"):
+        unpack(place, who, tar([("x", HARD, "/etc/hostname-of-the-host"), ("y", HARD, "/etc/passwd")]))
+
+
+def test_devices_are_left_out(place: Path, who: str) -> None:
+    tree = unpack(
+        place, who, tar([("null", tarfile.CHRTYPE, ""), ("disk", tarfile.BLKTYPE, ""), ("fifo", tarfile.FIFOTYPE, "")])
+    )
+    assert [path.name for path in tree.iterdir()] == ["fifo"]
+
+
+def oci(parts: list[bytes]) -> bytes:
+    members: dict[str, bytes] = {"oci-layout": b"{}"}
+
+    def add(data: bytes) -> str:
+        digest = hashlib.sha256(data).hexdigest()
+        members[f"blobs/sha256/{digest}"] = data
+        return f"sha256:{digest}"
+
+    manifest = add(json.dumps({"layers": [{"digest": add(part)} for part in parts]}).encode())
+    members["index.json"] = json.dumps({"manifests": [{"digest": manifest}]}).encode()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as made:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            made.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def test_layers_lie_on_each_other_and_take_files_away(place: Path, who: str) -> None:
+    first = tar(
+        [("keep", FILE, "1"), ("gone", FILE, "1"), ("d/old", FILE, "1"), ("d/older", FILE, "1"), ("changed", FILE, "1")]
+    )
+    second = tar([(".wh.gone", FILE, ""), ("d/.wh..wh..opq", FILE, ""), ("d/new", FILE, "2"), ("changed", FOLDER, "")])
+    tree = unpack(place, who, oci([first, second]))
+    assert sorted(str(path.relative_to(tree)) for path in tree.rglob("*")) == ["changed", "d", "d/new", "keep"]
+    assert (tree / "changed").is_dir()
+
+
+def test_a_whiteout_in_a_plain_tree_is_a_file(place: Path, who: str) -> None:
+    assert (unpack(place, who, tar([("f", FILE, ""), (".wh.f", FILE, "")])) / ".wh.f").exists()
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:40], lambda data: b"not a tar at all", lambda data: data[:-30]])
+def test_what_is_no_archive_is_refused(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    (tmp_path / "image").write_bytes(damage(tar([("f", FILE, "x" * 100_000)])))
+    with pytest.raises(OpenShellError, match="the archive cannot be read") as caught:
+        trees.unpack(str(tmp_path / "image"), str(tmp_path / "tree"), names("root" if IS_ROOT else "user"))
+    assert caught.value.code is Code.INVALID
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError):
+        trees.unpack(str(tmp_path), str(tmp_path / "tree"), names("root" if IS_ROOT else "user"))
+    with pytest.raises(OpenShellError, match="no regular file"):
+        trees.unpack("/dev/null", str(tmp_path / "tree"), names("root" if IS_ROOT else "user"))
+    assert not (tmp_path / "tree").exists()
+
+
+def test_members_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = names("root" if IS_ROOT else "user")
+    (tmp_path / "image").write_bytes(tar([("a", FILE, ""), ("b", FILE, "")]))
+    monkeypatch.setattr(trees, "MEMBERS_MAX", 2)
+    trees.unpack(str(tmp_path / "image"), str(tmp_path / "tree"), chosen)
+    monkeypatch.setattr(trees, "MEMBERS_MAX", 1)
+    with pytest.raises(OpenShellError, match="more than 1 members"):
+        trees.unpack(str(tmp_path / "image"), str(tmp_path / "other"), chosen)
+
+
+def test_the_sandboxs_ids_are_the_images_own(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    assert trees.sandbox_ids(str(tmp_path)) == (1000, 1000)
+    (tmp_path / "etc/passwd").write_text("sandbox:x:501:502::/:\n")
+    assert trees.sandbox_ids(str(tmp_path)) == (501, 502)
