@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyopenshell.http2 import (
+    Connection,
     ConnectionTerminated,
     Drained,
     ErrorCode,
@@ -13,8 +14,11 @@ from pyopenshell.http2 import (
     Limits,
     PingAcked,
     Rate,
+    Role,
     SendWindowOpened,
     StreamReset,
+    StreamsAllowed,
+    TooManyStreams,
 )
 from tests.support import http2_peer as peer
 from tests.support.http2_peer import (
@@ -171,6 +175,30 @@ def test_an_acknowledgement_has_no_payload() -> None:
 
 def test_bad_settings_end_the_connection() -> None:
     assert "INITIAL_WINDOW_SIZE" in ended(server().feed(settings((4, 2**31))), ErrorCode.FLOW_CONTROL_ERROR)
+
+
+def test_a_client_hears_when_it_may_open_more_streams() -> None:
+    hand = client(None, (3, 1))
+    hand.engine.open_stream(REQUEST)
+    with pytest.raises(TooManyStreams):
+        hand.engine.open_stream(REQUEST)
+    assert hand.feed(settings((3, 1)), settings((3, 0)), settings((1, 0))) == []
+    assert hand.feed(settings((3, 2))) == [StreamsAllowed(2)]
+    hand.engine.open_stream(REQUEST)
+    assert server().feed(settings((3, 2**31))) == []
+
+
+@pytest.mark.parametrize(
+    ("wire", "events"),
+    [
+        (settings(), [StreamsAllowed(2**31 - 1)]),
+        (settings((3, 1_100)), [StreamsAllowed(1_100)]),
+        (settings((3, 100)), []),
+        (settings((3, 9)), []),
+    ],
+)
+def test_a_client_hears_at_the_first_settings(wire: bytes, events: list[Event]) -> None:
+    assert Connection(Role.CLIENT).receive(wire, 0.0) == events
 
 
 def test_a_priority_on_any_stream_means_nothing() -> None:

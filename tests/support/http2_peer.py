@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hpack import Decoder, Encoder
 
-from pyopenshell.http2 import Connection, Event, Header, Limits, Role
+from pyopenshell.http2 import Connection, Event, Header, Limits, Role, StreamsAllowed
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, ACK, END_HEADERS, PADDED, HAS_PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
@@ -95,7 +95,8 @@ class HandPeer:
         self.encoder = Encoder()
         self.decoder = Decoder()
         preface = PREFACE if role is Role.SERVER else b""
-        assert self.engine.receive(preface + settings(*parameters) + frame(SETTINGS, ACK), 0.0) == []
+        events = self.engine.receive(preface + settings(*parameters) + frame(SETTINGS, ACK), 0.0)
+        assert all(isinstance(event, StreamsAllowed) for event in events)
         self.greeting = self.wire().removeprefix(PREFACE)
 
     def feed(self, *frames: bytes, now: float = 0.0) -> list[Event]:

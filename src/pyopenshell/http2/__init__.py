@@ -8,9 +8,10 @@ The way out:  sender.py (may we?) -> outbox.py (in which order) -> frame_writer.
 The books:    stream_states.py (the state table: read this one), stream.py, streams.py, settings.py, closing.py (GOAWAY),
               limits.py (every bound on a peer, with its reason) and allowance.py (its counters).
 The words:    codes.py (numbers of the RFC), events.py (what an owner is told), faults.py (whose fault it is).
-Beside:       grpc_messages.py, the 5-byte prefixes of gRPC.
+Beside:       grpc_messages.py (the 5-byte prefixes of gRPC), bdp.py (how large a window is worth it).
 """
 
+from pyopenshell.http2.bdp import WindowGrowth
 from pyopenshell.http2.codes import ErrorCode, Role
 from pyopenshell.http2.connection import Connection
 from pyopenshell.http2.events import (
@@ -24,6 +25,7 @@ from pyopenshell.http2.events import (
     PingAcked,
     SendWindowOpened,
     StreamReset,
+    StreamsAllowed,
 )
 from pyopenshell.http2.faults import Draining, LocalError, StreamGone, TooManyStreams
 from pyopenshell.http2.grpc_messages import (
@@ -63,7 +65,9 @@ __all__ = [
     "SendWindowOpened",
     "StreamGone",
     "StreamReset",
+    "StreamsAllowed",
     "TooManyStreams",
     "Truncated",
+    "WindowGrowth",
     "encode_prefix",
 ]

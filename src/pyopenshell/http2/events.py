@@ -75,6 +75,16 @@ class PingAcked:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamsAllowed:
+    """Client: the server now takes `limit` streams at once, more than before: a caller who met TooManyStreams may try again.
+
+    Told at the first SETTINGS too, since fewer are assumed until then.
+    """
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class GoAwayReceived:
     """The peer takes no new streams. Streams of ours above `last_stream_id` follow as `StreamReset(REFUSED_STREAM)`."""
 
@@ -102,6 +112,7 @@ Event = (
     | SendWindowOpened
     | Drained
     | PingAcked
+    | StreamsAllowed
     | GoAwayReceived
     | ConnectionTerminated
 )

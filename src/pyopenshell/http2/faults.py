@@ -15,7 +15,7 @@ class LocalError(Exception):
 
 
 class TooManyStreams(LocalError):
-    """The peer's MAX_CONCURRENT_STREAMS is reached; try again when one of our streams has ended."""
+    """The peer's MAX_CONCURRENT_STREAMS is reached; try again when a stream of ours has ended, or at `StreamsAllowed`."""
 
 
 class Draining(LocalError):

@@ -13,7 +13,7 @@ from pyopenshell.http2.allowance import Allowance
 from pyopenshell.http2.closing import Closing
 from pyopenshell.http2.codes import ErrorCode, Role
 from pyopenshell.http2.data_in import DataIn
-from pyopenshell.http2.events import Event, GoAwayReceived, PingAcked, SendWindowOpened, StreamReset
+from pyopenshell.http2.events import Event, GoAwayReceived, PingAcked, SendWindowOpened, StreamReset, StreamsAllowed
 from pyopenshell.http2.faults import ConnectionFault, StreamFault
 from pyopenshell.http2.frame_reader import Frame
 from pyopenshell.http2.header_codec import HeaderCodec
@@ -140,11 +140,13 @@ class Receiver:
                 self._settings.spend(self.now)
             return
         self._settings.spend(self.now)
-        window, table = self._peer.initial_window, self._peer.header_table
+        window, table, streams = self._peer.initial_window, self._peer.header_table, self._peer.max_streams
         self._peer.apply(frame.payload, Role.SERVER if self._role is Role.CLIENT else Role.CLIENT)
         self._outbox.max_frame = self._peer.max_frame
         if self._peer.header_table != table:
             self._codec.peer_table(self._peer.header_table)
+        if self._peer.max_streams > streams and self._role is Role.CLIENT:
+            self._tell(StreamsAllowed(self._peer.max_streams))
         if self._peer.initial_window != window:
             self._shift_windows(self._peer.initial_window - window)
         self._outbox.answer(frame_writer.SETTINGS_ACK)
