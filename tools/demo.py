@@ -30,7 +30,15 @@ PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 END_WAIT = 20.0  # seconds for everything to end by itself
 ANSWER_WAIT = 20.0  # seconds for one answer on a loaded machine
 OPENSHELL = [str(Path(sys.executable).with_name("openshell"))]
-SERVER = "import http.server as h; s = h.HTTPServer(('127.0.0.1', 0), h.SimpleHTTPRequestHandler); print(s.server_port, flush=True); s.serve_forever()"
+SERVER = """
+import http.server
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Quiet)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
 
 
 class DemoError(Exception):

@@ -554,7 +554,7 @@ async def test_the_start_frame_is_passed_on_as_it_came(kit: Kit) -> None:
     await channel.stdin(b"input")
     kind, start = await started
     assert kind is Kind.START
-    assert list(start.argv) == ["cat"]
+    assert list(start.argv) == [b"cat"]
     assert len(start.environment["A"]) == 100_000
     out = await channel.receive()
     assert out is not None
@@ -584,8 +584,8 @@ async def test_a_start_frame_in_many_pieces(kit: Kit) -> None:
         encode(Kind.STDIN_END),
         encode(Kind.START, b"\xff\xff\xff"),
         encode(Kind.START, pb.ExecStart().SerializeToString()),
-        encode(Kind.START, pb.ExecStart(argv=["a\0b"]).SerializeToString()),
-        encode(Kind.START, pb.ExecStart(argv=["a"], environment={"A": "x" * 200_000}).SerializeToString()),
+        encode(Kind.START, pb.ExecStart(argv=[b"a\0b"]).SerializeToString()),
+        encode(Kind.START, pb.ExecStart(argv=[b"a"], environment={"A": b"x" * 200_000}).SerializeToString()),
     ],
     ids=["stdin", "stdin end", "garbage", "no argv", "NUL", "long variable"],
 )

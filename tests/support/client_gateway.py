@@ -298,19 +298,19 @@ async def run_command(channel: ExecChannel, stream: CallStream) -> None:
     frame = await channel.receive()
     assert frame is not None and frame.kind is Kind.START
     start = pb.ExecStart.FromString(bytes(frame.payload))
-    env = {"PATH": os.environ["PATH"], **start.environment}
+    env = {"PATH": os.environ["PATH"]} | {key: os.fsdecode(value) for key, value in start.environment.items()}
     master = slave = -1
     pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
     if start.tty:
         master, slave = pty.openpty()
         _resize(master, start.cols, start.rows)
         pipes = dict.fromkeys(pipes, slave)
-    argv = list(start.argv)
+    argv = [os.fsdecode(argument) for argument in start.argv]
     if start.tty:
         argv = ["setsid", "-c", "-w", *argv]  # a controlling terminal, so that Ctrl-C becomes SIGINT
     try:
         process = await asyncio.create_subprocess_exec(
-            *argv, **pipes, env=env, cwd=start.workdir or None, start_new_session=True
+            *argv, **pipes, env=env, cwd=os.fsdecode(start.workdir) or None, start_new_session=True
         )
     except OSError as error:
         await channel.exit(pb.ExecExit(start_error=error.strerror))

@@ -1,12 +1,14 @@
-"""A whole set-up of the product in a temporary directory, for tests from outside: real gateway, real sandboxes, real commands.
+"""A whole set-up of the product in a temporary directory: real gateway, real sandboxes, real commands.
 
 Everything ends with the lifetime pipe, also when a test process is killed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -98,8 +100,13 @@ class World:
 
     def close(self) -> None:
         """End everything of this world and wait until it is gone."""
-        started = self.gateway.process
-        for descriptor in (self._lifetime, self._lifetime_far):
-            os.close(descriptor)
-        if started is not None:
-            self.gateway.wait_gone(started)
+        process = self.gateway.process
+        with contextlib.ExitStack() as stack:
+            if process is not None:
+                held = os.pidfd_open(process.pid)
+                stack.callback(os.close, held)
+            for descriptor in (self._lifetime, self._lifetime_far):
+                os.close(descriptor)
+            if process is not None:
+                ended, _, _ = select.select([held], [], [], COMMAND_TIMEOUT)
+                assert ended, "the gateway did not end with its lifetime pipe"

@@ -82,12 +82,12 @@ def workspace_of(selector: WorkspaceSelector | str) -> str:
 
 
 def exec_start(spec: ExecSpec) -> pb.ExecStart:
-    """The first frame of an exec stream. Raises INVALID for text that is not UTF-8: protobuf cannot carry it."""
+    """The first frame of an exec stream. Raises INVALID for an environment name that is not UTF-8."""
     size = spec.terminal or TerminalSize(0, 0)
     return pb.ExecStart(
-        argv=[_utf8(argument, "an argument") for argument in spec.argv],
-        environment={_utf8(key, "a name"): _utf8(value, f"the value of {key!r}") for key, value in spec.env.items()},
-        workdir=_utf8(spec.workdir, "the working directory"),
+        argv=[_bytes(argument) for argument in spec.argv],
+        environment={_utf8(key): _bytes(value) for key, value in spec.env.items()},
+        workdir=_bytes(spec.workdir),
         login=spec.login,
         tty=spec.terminal is not None,
         cols=size.cols,
@@ -99,9 +99,9 @@ def exec_start(spec: ExecSpec) -> pb.ExecStart:
 def exec_spec(start: pb.ExecStart) -> ExecSpec:
     """What an ExecStart asks for. Raises INVALID that names the limit."""
     return ExecSpec(
-        argv=tuple(start.argv),
-        env=dict(start.environment),
-        workdir=start.workdir,
+        argv=tuple(_text(argument) for argument in start.argv),
+        env={key: _text(value) for key, value in start.environment.items()},
+        workdir=_text(start.workdir),
         login=start.login,
         terminal=_terminal(start.cols, start.rows) if start.tty else None,
         timeout=start.timeout_ms / 1000,
@@ -143,12 +143,21 @@ def _terminal(cols: int, rows: int) -> TerminalSize:
     return TerminalSize(min(cols, 0xFFFF) or usual.cols, min(rows, 0xFFFF) or usual.rows)
 
 
-def _utf8(text: str, what: str) -> str:
+def _bytes(text: str) -> bytes:
+    """The bytes that `text` stands for, as os.fsencode on a UTF-8 system whatever this one's locale is."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _utf8(name: str) -> str:
     try:
-        text.encode()
+        name.encode()
     except UnicodeEncodeError:
-        raise OpenShellError(Code.INVALID, f"{what} is not valid UTF-8") from None
-    return text
+        raise OpenShellError(Code.INVALID, f"environment name {name!r} is not valid UTF-8") from None
+    return name
 
 
 # --- time ---------------------------------------------------------------------------------------------------------

@@ -119,8 +119,8 @@ class ExecStart(_message.Message):
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
-        value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
     ARGV_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     WORKDIR_FIELD_NUMBER: _ClassVar[int]
@@ -129,15 +129,15 @@ class ExecStart(_message.Message):
     COLS_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
-    argv: _containers.RepeatedScalarFieldContainer[str]
-    environment: _containers.ScalarMap[str, str]
-    workdir: str
+    argv: _containers.RepeatedScalarFieldContainer[bytes]
+    environment: _containers.ScalarMap[str, bytes]
+    workdir: bytes
     login: bool
     tty: bool
     cols: int
     rows: int
     timeout_ms: int
-    def __init__(self, argv: _Optional[_Iterable[str]] = ..., environment: _Optional[_Mapping[str, str]] = ..., workdir: _Optional[str] = ..., login: _Optional[bool] = ..., tty: _Optional[bool] = ..., cols: _Optional[int] = ..., rows: _Optional[int] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
+    def __init__(self, argv: _Optional[_Iterable[bytes]] = ..., environment: _Optional[_Mapping[str, bytes]] = ..., workdir: _Optional[bytes] = ..., login: _Optional[bool] = ..., tty: _Optional[bool] = ..., cols: _Optional[int] = ..., rows: _Optional[int] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
 
 class ExecExit(_message.Message):
     __slots__ = ("code", "signal", "start_error", "timed_out")
