@@ -24,6 +24,7 @@ from pyopenshell.http2.events import (
     HeadersReceived,
     PingAcked,
     StreamReset,
+    StreamsAllowed,
 )
 from pyopenshell.http2.faults import Draining, LocalError, TooManyStreams
 from pyopenshell.http2.limits import Limits
@@ -194,6 +195,8 @@ class Http2Connection(asyncio.BufferedProtocol):
             waiter = self._pings.pop(event.payload, None)
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
+        elif isinstance(event, StreamsAllowed):
+            self._slot_free()
         elif isinstance(event, GoAwayReceived):
             self._draining = True
             self._slot_free()
