@@ -233,8 +233,12 @@ async def test_the_end_message_is_a_whole_frame() -> None:
 async def test_a_near_peer_that_reads_nothing_is_reset_by_an_abort() -> None:
     """The status would wait behind bytes that nobody takes, so it cannot be one."""
     async with world() as w:
-        w.near.stream.admit(65_535)
-        writing = asyncio.create_task(w.say(w.far, bytes(900_000)))
+
+        async def flood() -> None:
+            while True:
+                await w.say(w.far, bytes(500_000))
+
+        writing = asyncio.create_task(flood())
         await w.near.stream.read()
         w.far.cancel()
         await w.gateway.outcome
