@@ -3,8 +3,8 @@
     .venv/bin/python -m bench.engine [SECONDS]
 
 Each line is one case, run for SECONDS of CPU time (default 1; of CPU time so that a busy machine does not show): how
-often a second, what one costs, and the payload it moves. `in` is
-`Connection.receive` over bytes made before; `out` is `send_data` and `take`. Windows are given back as a reader would.
+often a second, what one costs, and the payload it moves. `in` is `Connection.receive` over bytes made before, windows
+given back as a reader would; `out` is `send_data`, `take` and `events`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Bytes to frames (RFC 9113 section 4), split anywhere, without copying payload.
 
 `FrameReader.feed` walks over a buffer and calls its sink: `on_data` for DATA, as far as its bytes are there, with
-slices of the buffer; `on_frame` for every other frame, whole. Of a frame that is not DATA at most `RULES` bytes are
-ever kept; unknown frames are skipped without being kept. What can be told from the 9-byte header alone is checked here,
+slices of the buffer; `on_frame` for every other frame, whole. Only such a frame is ever kept until it is whole, and
+each kind has a largest size; unknown frames are skipped. What can be told from the 9-byte header alone is checked here,
 before a byte of payload is waited for: size, stream id zero or not, and what must come first or next.
 """
 
