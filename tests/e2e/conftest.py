@@ -36,3 +36,13 @@ def own_world() -> Iterator[World]:
         world.start()
         yield world
         world.close()
+
+
+@pytest.fixture
+def lasting_world() -> Iterator[World]:
+    """A gateway of this test's own whose sandboxes outlive it, as a user's do."""
+    with tempfile.TemporaryDirectory(prefix="openshell-lasting-") as folder:
+        world = World(Path(folder), "lasting", detached=True)
+        world.start()
+        yield world
+        world.close()

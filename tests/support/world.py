@@ -1,6 +1,7 @@
 """A whole set-up of the product in a temporary directory: real gateway, real sandboxes, real commands.
 
-Everything ends with the lifetime pipe, also when a test process is killed.
+Everything ends with the lifetime pipe, also when a test process is killed; a `detached` world has none, as a user's gateway,
+and is taken down command by command.
 """
 
 from __future__ import annotations
@@ -47,8 +48,9 @@ class Ended:
 class World:
     """One set-up below `base`; `start` and `stop` its gateway, run commands in it."""
 
-    def __init__(self, base: Path, name: str = "e2e") -> None:
+    def __init__(self, base: Path, name: str = "e2e", *, detached: bool = False) -> None:
         self.base = base
+        self.detached = detached
         self.environ = {k: v for k, v in os.environ.items() if not k.startswith("OPENSHELL_")} | {
             "XDG_CONFIG_HOME": str(base / "config"),
             "XDG_STATE_HOME": str(base / "state"),
@@ -63,8 +65,8 @@ class World:
         return self.gateway.state
 
     def start(self) -> Started:
-        """Start the gateway on the lifetime pipe of this world."""
-        return self.gateway.start(self.environ, lifetime=self._lifetime)
+        """Start the gateway, on the lifetime pipe of this world unless it is detached."""
+        return self.gateway.start(self.environ, lifetime=None if self.detached else self._lifetime)
 
     def stop(self) -> None:
         """Stop the gateway; sandboxes go on."""
@@ -100,6 +102,10 @@ class World:
 
     def close(self) -> None:
         """End everything of this world and wait until it is gone."""
+        if self.detached:
+            self.start()
+            self.run("sandbox", "delete", "--all", "--yes").ok()
+            self.stop()
         process = self.gateway.process
         with contextlib.ExitStack() as stack:
             if process is not None:
