@@ -38,7 +38,7 @@ class FakeSupervisor:
         self.opens: asyncio.Queue[pb.RelayOpen] = asyncio.Queue()
         self.closes: asyncio.Queue[pb.RelayClose] = asyncio.Queue()
         self.ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
-        self.channel: Channel
+        self.channel: Channel | None = None
         self.call: ClientCall
         self.accepted: pb.SessionAccepted
         self._tasks: set[asyncio.Task[None]] = set()
@@ -84,7 +84,8 @@ class FakeSupervisor:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.channel.close()
+        if self.channel is not None:
+            await self.channel.close()
 
     async def open_relay_stream(self, channel_id: str) -> ClientCall:
         call = await self.channel.open(f"{SERVICE}RelayStream", metadata=self.metadata)

@@ -38,22 +38,17 @@ class Kit:
         self.channel = await self.connect_tls()
 
     async def stop(self) -> None:
-        for supervisor in self.supervisors.values():
-            await supervisor.lose()
-        for channel in self._channels:
-            await channel.close()
-        self._channels.clear()
         await self.gateway.stop()
-
-    async def restart(self) -> None:
-        """The gateway's process dies and another one takes its place; sandboxes run on."""
         for supervisor in self.supervisors.values():
             await supervisor.lose()
         self.supervisors.clear()
         for channel in self._channels:
             await channel.close()
         self._channels.clear()
-        await self.gateway.stop()
+
+    async def restart(self) -> None:
+        """The gateway ends and another one takes its place; sandboxes run on, their supervisors are not back yet."""
+        await self.stop()
         await self.start()
 
     async def connect_tls(self, *, cert: bool = True) -> Channel:
@@ -127,7 +122,8 @@ class Kit:
     async def _supervise(self, birth: Birth) -> None:
         supervisor = FakeSupervisor(birth)
         self.prepare(supervisor)
-        self.supervisors[birth.sandbox_id] = await supervisor.connect()
+        self.supervisors[birth.sandbox_id] = supervisor
+        await supervisor.connect()
 
 
 def ssh(sandbox: str, token: str, features: tuple[int, ...] = (1,)) -> pb.TcpForwardInit:
