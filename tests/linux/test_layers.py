@@ -82,9 +82,9 @@ def test_an_index_in_itself_ends() -> None:
     inner = document(members, {"manifests": []})
     for _ in range(layers.DEPTH_MAX + 1):
         inner = document(members, {"manifests": [{"digest": inner, "mediaType": layers._INDEX[0]}]})
-    with image([{"digest": inner, "mediaType": layers._INDEX[0]}], members) as made:
-        with pytest.raises(OpenShellError, match="has nothing for"):
-            layers.find(made)
+    top = [{"digest": inner, "mediaType": layers._INDEX[0]}]
+    with image(top, members) as made, pytest.raises(OpenShellError, match="has nothing for"):
+        layers.find(made)
 
 
 @pytest.mark.parametrize("digest", ["md5:abc", "sha256:../../etc/passwd", "sha256:", "", "sha256:" + "." * 64])
@@ -136,6 +136,6 @@ def test_a_layer_is_opened_only_if_it_is_what_its_name_says() -> None:
     with archive(members) as outer, layers.open_layer(outer, Layer(f"blobs/sha256/{digest}", digest)) as layer:
         assert layer.getnames() == ["file"]
     members[f"blobs/sha256/{digest}"] += b"x"
-    with archive(members) as outer, pytest.raises(OpenShellError, match="damaged"):
-        with layers.open_layer(outer, Layer(f"blobs/sha256/{digest}", digest)):
-            pass
+    damaged = Layer(f"blobs/sha256/{digest}", digest)
+    with archive(members) as outer, pytest.raises(OpenShellError, match="damaged"), layers.open_layer(outer, damaged):
+        pass

@@ -23,7 +23,8 @@ def test_missing_home_and_shell_have_the_defaults_of_login() -> None:
 
 
 def test_lines_that_do_not_parse_are_skipped() -> None:
-    text = "+::::::\n:x:1:1::/:\na:x:-1:1::/:\nb:x:4294967295:1::/:\nc:x:1:1::/\n# d\ne:x:²:1::/:\nroot:x:0:0:r:/root:/bin/bash"
+    bad = ("+::::::", ":x:1:1::/:", "a:x:-1:1::/:", "b:x:4294967295:1::/:", "c:x:1:1::/", "# d", "e:x:²:1::/:")
+    text = "\n".join((*bad, "root:x:0:0:r:/root:/bin/bash"))
     assert passwd.parse_users(text) == [ROOT]
 
 

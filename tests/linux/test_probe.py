@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -15,8 +15,12 @@ from pyopenshell.linux.ids import range_ids
 from .conftest import BASE, in_child
 
 
-def leftovers() -> list[str]:
-    return [name for name in os.listdir(tempfile.gettempdir()) if name.startswith("openshell-probe-")]
+@pytest.fixture(autouse=True)
+def temporary(directory: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A probe has its directory here, and removes it."""
+    monkeypatch.setattr(tempfile, "tempdir", directory)
+    yield
+    assert os.listdir(directory) == []
 
 
 def test_this_machine_can(who: str, mounts_before: None) -> None:
@@ -24,7 +28,6 @@ def test_this_machine_can(who: str, mounts_before: None) -> None:
     assert facts["isolation"] == {"root": "range", "user": "single"}[who] or facts["isolation"] == "subrange"
     assert facts["system"].startswith(("overlay", "read-only"))
     assert set(facts) == {"isolation", "system", "landlock", "seccomp"}
-    assert leftovers() == []
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,6 @@ def test_what_the_machine_forbids_is_named_with_its_cure(
         probe.probe(BASE)
     assert (caught.value.step, caught.value.errno) == (step, errno.EPERM)
     assert words in caught.value.hint
-    assert leftovers() == []
 
 
 def test_an_id_map_that_is_refused_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ def test_a_tree_that_is_missing_is_named_and_nothing_stays_open(who: str, direct
             return [failure.step, failure.text, len(os.listdir("/proc/self/fd")) - before - 1]
         return []
 
-    assert in_child(fail, who) == [steps.SOURCES, "open_tree: No such file or directory", 0]
+    assert in_child(fail, who) == [steps.SOURCES, "No such file or directory: '/no/such'", 0]
 
 
 def test_a_mount_below_is_found(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_nothing_gets_out(place: Path, who: str, entries: list[Entry]) -> None:
 
 
 def test_a_hard_link_to_the_outside_is_no_link(place: Path, who: str) -> None:
-    with pytest.raises(AssertionError, match="FileNotFoundError|No such file"):
+    with pytest.raises(AssertionError, match="No such file"):
         unpack(place, who, tar([("x", HARD, "/etc/hostname-of-the-host"), ("y", HARD, "/etc/passwd")]))
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pyopenshell.linux import syscalls
+from pyopenshell.linux import ids, syscalls, trees
 
-from .conftest import BASE, IS_ROOT, NOBODY, Box
+from .conftest import BASE, IS_ROOT, NOBODY, Box, in_child
 
 Maker = Callable[..., Box]
 
@@ -58,7 +58,8 @@ def test_the_hosts_users_are_not_there(box: Box) -> None:
 
 
 def test_the_sandbox_writes_its_own_places_and_nothing_else(box: Box) -> None:
-    script = "for d in /sandbox /tmp /var/tmp /dev/shm / /usr /usr/bin /etc /etc/ssl /var /run /proc/sys; do touch $d/x 2>/dev/null && echo $d; done"
+    places = "/sandbox /tmp /var/tmp /dev/shm / /usr /usr/bin /etc /etc/ssl /var /run /proc/sys"
+    script = f"for d in {places}; do touch $d/x 2>/dev/null && echo $d; done"
     mine = {"/sandbox", "/tmp", "/var/tmp", "/dev/shm"}
     own_root = {"/run"} if box.who == "user" else set()  # where `sandbox` is the only id, the tmpfs is its own
     assert set(box.run(script).split()) == mine | own_root
@@ -124,6 +125,26 @@ def test_what_an_operator_lists_is_there_and_nothing_hidden_comes_with_it(make_b
     box = make_box(etc=("hosts.allow", "services", "no/such"))
     assert box.run("test -s /etc/services && echo there") in ("there\n", "")
     assert Path("/etc/services").exists() == bool(box.run("test -s /etc/services && echo there"))
+
+
+def test_a_tree_that_was_unpacked_for_the_sandbox_has_its_ids(
+    who: str, make_box: Maker, tree: Path, directory: str
+) -> None:
+    archive = Path(f"{tree}.tar")
+    subprocess.run(["tar", "--owner=0", "--group=0", "-C", str(tree), "-cf", str(archive), "."], check=True)
+    try:
+        in_child(lambda: trees.unpack(str(archive), f"{directory}/tree", sandbox_ids(who)), who)
+    finally:
+        archive.unlink()
+    box = make_box(source=f"{directory}/tree")
+    owner = "0" if who == "root" or box.ids.many else "1000"
+    assert box.run("id -u; read line < /proc/self/uid_map; touch /usr/x 2>&1; cat /etc/hostname").endswith("box\n")
+    copy = box.run_from_outside("true", inside=lambda: str(os.stat("/bin/cat").st_uid))
+    assert copy == repr(owner)
+
+
+def sandbox_ids(who: str) -> ids.Ids:
+    return ids.range_ids(BASE) if who == "root" else ids.best_ids(BASE)
 
 
 # --- trees --------------------------------------------------------------------------------------------------------

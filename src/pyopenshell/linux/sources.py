@@ -111,7 +111,8 @@ def collect(ids: Ids, directory: str, source: str, etc: tuple[str, ...], userns:
             found.workspace = clone(_own_directory(ids, directory, WORKSPACE, ids.sandbox_uid, ids.sandbox_gid), _PLAIN)
             found.devices.extend(_devices())
             if source:
-                found.lowers.append(Lower("", clone(source, _READ_ONLY, userns=userns, recursive=False)))
+                mapped = -1 if _belongs_to(ids, source) else userns
+                found.lowers.append(Lower("", clone(source, _READ_ONLY, userns=mapped, recursive=False)))
                 _take_layers(found, ids, directory)
             else:
                 _take_system(found)
@@ -122,6 +123,12 @@ def collect(ids: Ids, directory: str, source: str, etc: tuple[str, ...], userns:
         found.close()
         raise
     return found
+
+
+def _belongs_to(ids: Ids, tree: str) -> bool:
+    """Whether a tree has the sandbox's own ids already, as one that was unpacked for it has."""
+    owner = os.stat(tree).st_uid
+    return any(0 <= owner - extent.outside < extent.count for extent in ids.uids)
 
 
 def _own_directory(ids: Ids, directory: str, name: str, uid: int, gid: int) -> str:

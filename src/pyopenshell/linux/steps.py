@@ -79,6 +79,10 @@ _CURES: dict[tuple[str, int], str] = {
     ): "the root of this machine is an initramfs or a chroot, which pivot_root(2) cannot leave: switch_root(8) first",
     (SOURCES, errno.EPERM): _NO_FILTER,
     (SOURCES, errno.ENOSYS): _OLD_KERNEL,
+    (
+        SOURCES,
+        errno.EINVAL,
+    ): "ids cannot be mapped on this file system (or before Linux 5.19): give a tar file in place of the directory",
     (MOUNTS, errno.ENOSYS): _OLD_KERNEL,
     (PROC, errno.EPERM): _MASKED,
     (PROC, errno.EACCES): _MASKED,
