@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from pyopenshell.cli.commands import Group, gateway_options, usage
+from pyopenshell.cli.commands import Group, gateway_options, help_width, usage
 from pyopenshell.cli.context import Context
 from pyopenshell.errors import EXIT_CODES, EXIT_ERROR, EXIT_OK, EXIT_USAGE, OpenShellError
 
@@ -23,6 +23,14 @@ EXIT_NO_READER = 141  # 128 + SIGPIPE, as a program that SIGPIPE ends
 SHORT_NAMES = {"sb": "sandbox", "gw": "gateway", "fwd": "forward"}
 
 Work = Coroutine[Any, Any, int | None]
+
+
+def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        ctx.obj.out(f"{PROGRAM} {version('pyopenshell')}")
+        ctx.exit()
 
 
 @click.command(
@@ -47,21 +55,23 @@ Work = Coroutine[Any, Any, int | None]
     help="Reach isolated sandboxes: run commands, open SSH, forward services.\n\n"
     "Short names: sb (sandbox), fwd (forward), gw (gateway).",
 )
-@click.option("--version", is_flag=True, help="Show the version and exit.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 @gateway_options
-@click.pass_context
-def root(ctx: click.Context, version: bool) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        ctx.obj.out(f"{PROGRAM} {installed('pyopenshell')}")
-        ctx.exit()
+def root() -> None:
+    pass
 
 
 def parse(argv: Sequence[str], context: Context) -> int | Work:
     """Find the command and its parameters, and call it. Returns its exit status, or the coroutine that is its work."""
     try:
-        with root.make_context(PROGRAM, list(argv), obj=context) as ctx:
+        with root.make_context(PROGRAM, list(argv), obj=context, terminal_width=help_width(context)) as ctx:
             found = root.invoke(ctx)
     except BaseException as error:
         return report(error, context)
@@ -105,6 +115,9 @@ def report(error: BaseException, context: Context) -> int:
             return EXIT_NO_READER
         case KeyboardInterrupt() | click.Abort():
             return EXIT_INTERRUPTED
+        case UnicodeError():
+            context.err("error: an argument is not valid UTF-8, which only the argv and environment of 'exec' may be")
+            return EXIT_USAGE
         case OSError():
             context.err(f"error: {clean(str(error))}")
             return EXIT_ERROR

@@ -15,7 +15,7 @@ import click
 from pyopenshell.cli.context import Context
 
 F = TypeVar("F", bound=Callable[..., Any])
-HELP_WIDTH = 80
+HELP_WIDTH_MIN, HELP_WIDTH_MAX = 40, 80  # columns; longer lines of prose are hard to read
 
 
 class Command(click.Command):
@@ -72,7 +72,7 @@ class Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
-        return (command.name if command else name), command, rest
+        return (self.short.get(name, name) if name else name), command, rest
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         _write_example(self.example, formatter)
@@ -107,6 +107,11 @@ def gateway_options(function: F) -> F:
         callback=_keep("gateway"),
         help="Gateway to use instead of the selected one.",
     )(function)
+
+
+def help_width(context: Context) -> int:
+    """Columns that help may take."""
+    return min(HELP_WIDTH_MAX, max(HELP_WIDTH_MIN, context.width or HELP_WIDTH_MAX))
 
 
 def usage(ctx: click.Context) -> str:

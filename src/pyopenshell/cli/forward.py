@@ -35,7 +35,12 @@ def parse_local(_ctx: click.Context, _parameter: click.Parameter, text: str) -> 
     return address, int(port)
 
 
-@click.command(cls=Command, name="service", example="openshell forward service web --target-port 8000 --local 8080")
+@click.command(
+    cls=Command,
+    name="service",
+    example="openshell forward service web --target-port 8000 --local 8080\n"
+    "openshell service forward web --target-port 8000",
+)
 @click.argument("name", required=False, shell_complete=complete_sandbox)
 @click.option("--target-port", type=int, required=True, help="Port in the sandbox.")
 @click.option("--target-host", default="127.0.0.1", show_default=True, help="Loopback address in the sandbox.")
