@@ -77,10 +77,15 @@ class ReflectionService:
         )
 
     def _containing(self, symbol: str) -> FileDescriptor | None:
+        pool = descriptor_pool.Default()
+        parent, _, member = symbol.rpartition(".")
         try:
-            file = descriptor_pool.Default().FindFileContainingSymbol(symbol)
-        except KeyError:
-            return None
+            file = pool.FindFileContainingSymbol(symbol)
+        except KeyError:  # protobuf's pools find no methods by that call
+            try:
+                file = pool.FindServiceByName(parent).methods_by_name[member].containing_service.file
+            except KeyError:
+                return None
         return self._files.get(file.name)
 
     def _add(self, file: FileDescriptor) -> None:
