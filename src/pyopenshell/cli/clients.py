@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pyopenshell.cli.context import Context
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.sdk.client import Client
 from pyopenshell.sdk.files import read_small
 from pyopenshell.sdk.gateways import Registry
 from pyopenshell.sdk.last_used import LastUsed
-from pyopenshell.sdk.relays import check_sandbox
+
+if TYPE_CHECKING:
+    from pyopenshell.sdk.client import Client
 
 
 def client_of(context: Context) -> Client:
     """A client of the gateway that --gateway, OPENSHELL_GATEWAY or the selection says. Raises NOT_FOUND."""
+    from pyopenshell.sdk.client import Client  # what it brings is for commands that connect
+
     name = context.gateway or context.environ.get("OPENSHELL_GATEWAY", "")
     return Client(Registry(context.paths).resolve(name), token_of(context))
 
@@ -39,6 +44,8 @@ def checked_token(token: str, where: str) -> str:
 
 def sandbox_of(context: Context, client: Client, name: str | None, *, remember: bool = True) -> str:
     """The sandbox called `name`, or the last used one, which is said on standard error. Raises INVALID, NOT_FOUND."""
+    from pyopenshell.sdk.relays import check_sandbox
+
     last = LastUsed(context.paths)
     if name is None:
         name = last.get(client.gateway.name)

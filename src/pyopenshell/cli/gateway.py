@@ -14,7 +14,6 @@ from pyopenshell.cli.output import show_list, show_one
 from pyopenshell.cli.progress import Progress
 from pyopenshell.cli.status import reach
 from pyopenshell.errors import EXIT_ERROR, EXIT_OK, Code, OpenShellError
-from pyopenshell.sdk.client import Client
 from pyopenshell.sdk.files import read_small
 from pyopenshell.sdk.gateways import AUTH_MTLS, AUTH_PLAINTEXT, AUTH_TOKEN, Endpoint, Gateway, Registry
 from pyopenshell.sdk.local_gateway import DEFAULT_NAME, LocalGateway
@@ -76,6 +75,8 @@ async def stop(context: Context, name: str | None) -> None:
 @click.pass_obj
 async def status(context: Context, name: str | None, output: str) -> int:
     """Tell whether a gateway runs and answers; exit status 1 where it does not."""
+    from pyopenshell.sdk.client import Client
+
     found = Registry(context.paths).resolve(name or context.gateway)
     data: dict[str, Any] = {}
     if not found.is_remote:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +11,9 @@ from pyopenshell.cli.commands import Command, gateway_options, output_option
 from pyopenshell.cli.context import Context
 from pyopenshell.cli.output import show_one
 from pyopenshell.errors import EXIT_ERROR, EXIT_OK, OpenShellError
-from pyopenshell.sdk.client import Client
+
+if TYPE_CHECKING:
+    from pyopenshell.sdk.client import Client
 
 
 async def reach(client: Client) -> dict[str, Any]:
