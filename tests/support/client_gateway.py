@@ -34,7 +34,7 @@ from pyopenshell.streams import (
     unary,
 )
 from pyopenshell.streams.exec import ExecChannel
-from pyopenshell.streams.sockets import connect_tcp
+from pyopenshell.streams.dialling import connect_tcp
 from pyopenshell.wire.exec_frames import SIZE, Kind
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext

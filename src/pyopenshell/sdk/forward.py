@@ -24,7 +24,8 @@ from pyopenshell.sdk.port_holder import port_in_use
 from pyopenshell.sdk.relays import Relay, open_relay
 from pyopenshell.sdk.sessions import Session, create_session, revoke_session
 from pyopenshell.streams.contract import ByteStream, StreamClosed
-from pyopenshell.streams.sockets import SocketStream, serve
+from pyopenshell.streams.dialling import serve
+from pyopenshell.streams.sockets import SocketStream
 from pyopenshell.streams.splice import Tally, splice
 
 BACKLOG = 512  # connections that wait to be accepted; a browser opens dozens at once

@@ -145,7 +145,7 @@ class GatewayInfo:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process of a gateway, on the gateway's machine; `kind` is `gateway`, `zygote`, `supervisor`, `init` or `unspecified`."""
+    """A process on the gateway's machine; `kind` is `gateway`, `zygote`, `supervisor`, `init` or `unspecified`."""
 
     kind: str
     pid: int
