@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -24,7 +23,7 @@ import pytest
 from pyopenshell.linux import birth, confine, descriptors, process, sealing
 from pyopenshell.linux import ids as id_maps
 from pyopenshell.linux.enter import Door, enter
-from pyopenshell.linux.namespaces import Namespaces
+from pyopenshell.linux.namespaces import Namespaces, remove_tree
 
 NOBODY = 65534
 BASE = 0x0100_0000  # of the test sandboxes: far from what a gateway here would take first
@@ -159,6 +158,12 @@ def in_user_ids() -> id_maps.Ids:
     return id_maps.Ids(id_maps.Shape.SINGLE, one, one)
 
 
+def remove(path: str) -> None:
+    """Remove a directory that may hold files of a subrange."""
+    chosen = id_maps.single_ids() if IS_ROOT else id_maps.best_ids(BASE)
+    in_child(lambda: remove_tree(chosen, path))
+
+
 def _init(channel: socket.socket, ids: id_maps.Ids, facts: dict[str, str]) -> int:
     own = Namespaces.of()
     fences = confine.confine_init()
@@ -205,8 +210,7 @@ def directory(who: str) -> Iterator[str]:
     if who == "user" and IS_ROOT:
         os.chown(path, NOBODY, NOBODY)
     yield path
-    subprocess.run(["chmod", "-R", "u+rwX", path], check=True)
-    shutil.rmtree(path)
+    remove(path)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pyopenshell.linux import namespaces, probe, steps, syscalls
-from pyopenshell.linux.ids import range_ids
+from pyopenshell.linux.ids import Ids, range_ids
 
 from .conftest import BASE, in_child
 
@@ -66,10 +66,10 @@ def test_what_the_machine_forbids_is_named_with_its_cure(
 
 
 def test_an_id_map_that_is_refused_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: str, text: str) -> None:
+    def refuse(pid: int, chosen: Ids) -> None:
         raise PermissionError(errno.EPERM, "write uid_map: Operation not permitted")
 
-    monkeypatch.setattr(namespaces, "_write", refuse)
+    monkeypatch.setattr(namespaces, "_write_maps", refuse)
     with pytest.raises(steps.SetupFailed, match="id maps: write uid_map"):
         probe.probe(BASE)
 

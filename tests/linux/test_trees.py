@@ -6,8 +6,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
-import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.linux import trees
 from pyopenshell.linux.ids import Ids, range_ids, single_ids
 
-from .conftest import BASE, IS_ROOT, NOBODY, in_child
+from .conftest import BASE, IS_ROOT, NOBODY, in_child, remove
 
 Entry = tuple[str, bytes, str]  # name, type, content or link
 
@@ -30,8 +28,7 @@ def place(who: str, mounts_before: None) -> Iterator[Path]:
     if who == "user" and IS_ROOT:
         os.chown(path, NOBODY, NOBODY)
     yield path
-    subprocess.run(["chmod", "-R", "u+rwX", str(path)], check=True)
-    shutil.rmtree(path)
+    remove(str(path))
 
 
 def tar(entries: list[Entry], mode: int = 0o755, uid: int = 0) -> bytes:

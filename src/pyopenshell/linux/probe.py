@@ -7,12 +7,14 @@ needs is done: maps, namespaces, mounts, proc, devpts, loopback, confinement, an
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import tempfile
 
-from pyopenshell.linux import birth, confine, enter, forks, ids, steps
+from pyopenshell.errors import OpenShellError
+from pyopenshell.linux import birth, confine, enter, forks, ids, namespaces, steps
 
 _NO_EXEC = 127  # exit status of a child that could not become the program, as a shell has it
 
@@ -22,11 +24,14 @@ def probe(base: int) -> dict[str, str]:
 
     Returns its facts: isolation, system, landlock, seccomp. Raises SetupFailed. Call it in a single-threaded process.
     """
+    chosen = ids.best_ids(base)
     directory = tempfile.mkdtemp(prefix="openshell-probe-")
     try:
-        return forks.call(lambda: _try(ids.best_ids(base), directory), "the probe of a sandbox")
+        return forks.call(lambda: _try(chosen, directory), "the probe of a sandbox")
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        with contextlib.suppress(OSError, OpenShellError):  # the machine's refusal is what counts
+            namespaces.remove_tree(chosen, directory)
+        shutil.rmtree(directory, ignore_errors=True)  # where not even that can be: all in it is ours then
 
 
 def _try(chosen: ids.Ids, directory: str) -> dict[str, str]:
