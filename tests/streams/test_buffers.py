@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pyopenshell.streams.buffers import ReceiveBuffer
+from pyopenshell.streams.buffers import COPY_BELOW, ChunkQueue, ReceiveBuffer
 
 
 def test_what_is_kept_is_never_filled_again() -> None:
@@ -30,3 +30,30 @@ def test_room_is_never_less_than_promised() -> None:
     assert len(buffer.room()) == 4
     buffer.keep(1)
     assert len(buffer.room()) == 16
+
+
+def test_small_chunks_are_copied_together_and_large_ones_are_referenced() -> None:
+    queue = ChunkQueue()
+    source = bytearray(b"ab")
+    assert not queue.push(memoryview(source), 2)
+    source[:] = b"xx"
+    assert not queue.push(memoryview(b"cd"), 5)
+    large = memoryview(bytes(COPY_BELOW))
+    assert queue.push(large, COPY_BELOW)
+    assert not queue.push(memoryview(b"ef"), 2)
+    assert (len(queue), queue.size) == (3, COPY_BELOW + 6)
+    assert queue.pop() == (bytearray(b"abcd"), 7)
+    assert queue.pop()[0] is large
+    last, flow = queue.pop()
+    assert (last, flow) == (b"ef", 2)
+    assert not queue.push(memoryview(b"gh"), 2)
+    assert last == b"ef"
+    queue.clear()
+    assert len(queue) == 0
+
+
+def test_a_flood_of_tiny_chunks_takes_the_place_of_its_bytes() -> None:
+    queue = ChunkQueue()
+    for _ in range(COPY_BELOW * 2):
+        queue.push(memoryview(b"x"), 1)
+    assert len(queue) == 2

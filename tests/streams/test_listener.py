@@ -145,7 +145,7 @@ async def test_a_tls_client_that_says_nothing_is_cut(tls: Tls) -> None:
 
 
 async def test_a_client_without_a_preface_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyopenshell.streams.http2.PREFACE_TIMEOUT", 0.05)
+    monkeypatch.setattr("pyopenshell.streams.liveness.PREFACE_TIMEOUT", 0.05)
     async with running(HANDLERS) as (_, endpoint):
         reader, writer = await raw(endpoint)
         writer.write(PREFACE[:10])

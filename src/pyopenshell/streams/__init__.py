@@ -3,6 +3,8 @@
 - `contract`     what a `ByteStream` promises; the three errors that say whose fault it is.
 - `memory`, `sockets`, `stdio`   streams over memory, TCP and Unix sockets, and descriptors of any kind.
 - `splice`       the one splice of two streams; half-closes, aborts, counts.
+- `dialling`     connects and listens.
+- `windows`      how large a receive window is.   `liveness`  whether the other end is there.
 - `http2`        the asyncio shell of the engine in `pyopenshell.http2`: one connection, many `Http2Stream`s.
 - `calls`        gRPC messages on a stream; what the two sides of a call share.
 - `grpc_server`  `Call`, `unary`, `server_stream`.   `listener`  `GrpcServer`.   `grpc_client`  `Channel`.
@@ -16,13 +18,15 @@ Import the names from here; the files' own docstrings say how each works.
 from pyopenshell.streams.client_call import ClientCall
 from pyopenshell.streams.contract import Buffer, ByteStream, StreamBroken, StreamBusy, StreamClosed
 from pyopenshell.streams.data_leg import DataLeg
+from pyopenshell.streams.dialling import connect_tcp, connect_unix, listen_tcp, serve
 from pyopenshell.streams.exec import ExecChannel
 from pyopenshell.streams.grpc_client import Channel, Endpoint
-from pyopenshell.streams.grpc_server import Call, Handler, Peer, server_stream, unary
+from pyopenshell.streams.grpc_server import Call, Handler, server_stream, unary
 from pyopenshell.streams.listener import GrpcServer
 from pyopenshell.streams.memory import pair
+from pyopenshell.streams.peers import Peer
 from pyopenshell.streams.raw_leg import FEATURE_END, FEATURE_RESUME, FEATURES, RawLeg
-from pyopenshell.streams.sockets import SocketStream, adopt, connect_tcp, connect_unix, listen_tcp, serve
+from pyopenshell.streams.sockets import SocketStream, adopt
 from pyopenshell.streams.splice import Tally, splice
 from pyopenshell.streams.stdio import FdStream
 from pyopenshell.streams.tls import client_context, server_context

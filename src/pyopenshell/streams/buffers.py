@@ -8,6 +8,10 @@ memoryview: with a bytearray, asyncio's TLS slices a copy and delivers wrong byt
 
 from __future__ import annotations
 
+from collections import deque
+
+from pyopenshell.streams.contract import Buffer
+
 #: One receive buffer: what asyncio's TLS takes from a socket at once (sslproto.SSLProtocol.max_size).
 BUFFER_BYTES = 256 * 1024
 #: With less room than this a new buffer is taken: one full turn of a bulk stream.
@@ -35,3 +39,48 @@ class ReceiveBuffer:
     def keep(self, n: int) -> None:
         """Leave the first `n` bytes of `room` alone from now on."""
         self._view = self._view[n:]
+
+
+#: Chunks below this are copied together. A chunk of this size holds at most 16 times itself (BUFFER_BYTES).
+COPY_BELOW = 16 * 1024
+
+
+class ChunkQueue:
+    """Received chunks of one stream, each with the flow-controlled bytes that it stands for.
+
+    Small chunks are copied together, so that neither a handful of bytes holds a whole receive buffer alive, nor frames of
+    one byte take a hundred times their window.
+    """
+
+    def __init__(self) -> None:
+        self._chunks: deque[tuple[Buffer, int]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait."""
+        return sum(len(data) for data, _ in self._chunks)
+
+    def push(self, data: memoryview, flow: int) -> bool:
+        """Add a chunk; tell whether `data` itself is referenced now (False: it was copied)."""
+        if len(data) >= COPY_BELOW:
+            self._chunks.append((data, flow))
+            return True
+        if self._chunks:
+            last, held = self._chunks[-1]
+            if type(last) is bytearray and len(last) < COPY_BELOW:
+                last += data
+                self._chunks[-1] = (last, held + flow)
+                return False
+        self._chunks.append((bytearray(data), flow))
+        return False
+
+    def pop(self) -> tuple[Buffer, int]:
+        """The oldest chunk and its flow; it is not added to any more."""
+        return self._chunks.popleft()
+
+    def clear(self) -> None:
+        """Drop all."""
+        self._chunks.clear()

@@ -15,7 +15,7 @@ from pyopenshell.errors import Code
 from pyopenshell.http2.codes import ErrorCode
 from pyopenshell.streams.calls import MESSAGE_MAX, MessageCall
 from pyopenshell.streams.contract import Buffer, StreamBroken
-from pyopenshell.streams.http2_stream import ADMITTED_WINDOW, Http2Stream
+from pyopenshell.streams.http2_stream import Http2Stream
 from pyopenshell.wire.metadata import Metadata, decode_metadata
 from pyopenshell.wire.status import GrpcStatus, RemoteError, decode_message, error_of_status
 
@@ -44,7 +44,7 @@ class ClientCall(MessageCall):
         if timeout is not None:
             self._timer = asyncio.get_running_loop().call_later(timeout, self._expire)
             stream.on_over = self.stop_timer
-        stream.admit(ADMITTED_WINDOW)
+        stream.admit()
 
     def __repr__(self) -> str:
         return f"<ClientCall {self.stream!r}>"

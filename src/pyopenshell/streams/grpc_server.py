@@ -8,7 +8,6 @@ the peer resets the call, or is lost, the handler's task is cancelled, unless a 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -19,6 +18,7 @@ from pyopenshell.http2.events import Header
 from pyopenshell.streams.calls import MessageCall
 from pyopenshell.streams.contract import Buffer
 from pyopenshell.streams.http2_stream import Http2Stream
+from pyopenshell.streams.peers import Peer
 from pyopenshell.wire.metadata import Metadata, encode_metadata
 from pyopenshell.wire.status import GrpcStatus, encode_message
 
@@ -26,15 +26,6 @@ M = TypeVar("M", bound=Message)
 
 CONTENT_TYPE = (b"content-type", b"application/grpc")
 _HEADERS: list[Header] = [(b":status", b"200"), CONTENT_TYPE]
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Who is at the other end, as far as the connection itself tells."""
-
-    tls_cert_der: bytes | None = None
-    unix_uid: int | None = None
-    address: str = ""
 
 
 class Call(MessageCall):

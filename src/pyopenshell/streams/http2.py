@@ -31,17 +31,12 @@ from pyopenshell.http2.limits import Limits
 from pyopenshell.streams.buffers import ReceiveBuffer
 from pyopenshell.streams.contract import StreamBroken
 from pyopenshell.streams.http2_stream import Http2Stream
+from pyopenshell.streams.liveness import Liveness
 from pyopenshell.streams.transports import WRITE_HIGH, error_words, tune, write_all, write_records
+from pyopenshell.streams.windows import PROCESS, Growth, WindowBudget
 
 #: Bytes taken from the engine for one write: two streams' turns.
 TAKE = 128 * 1024
-#: From connected until the peer's first SETTINGS, in seconds. sshd's LoginGraceTime is 120, nginx waits 60 for a header.
-PREFACE_TIMEOUT = 10.0
-#: Silence after which the peer is asked, and the time it has for the answer. grpc: keepalive_time no less than 10 s.
-KEEPALIVE_IDLE = 20.0
-KEEPALIVE_TIMEOUT = 20.0
-_PING_KEEPALIVE = b"keepaliv"
-
 LIMITS = Limits()  # `end` waits for the last byte, so `Drained` is told at none
 
 
@@ -54,11 +49,13 @@ class Http2Connection(asyncio.BufferedProtocol):
         *,
         hop: str,
         limits: Limits = LIMITS,
+        budget: WindowBudget = PROCESS,
         on_request: Callable[[Http2Stream], None] | None = None,
         on_connected: Callable[[Http2Connection], None] | None = None,
         on_lost: Callable[[Http2Connection], None] | None = None,
     ) -> None:
         self.hop = hop
+        self.budget = budget
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
@@ -76,10 +73,8 @@ class Http2Connection(asyncio.BufferedProtocol):
         self._eof = False
         self._reason = ""
         self._slot_waiters: list[asyncio.Future[None]] = []
-        self._pings: dict[bytes, asyncio.Future[None]] = {}
-        self._ping_count = 0
-        self._heard = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._liveness = Liveness(self)
+        self._growth = Growth(self._liveness.ask)
 
     def __repr__(self) -> str:
         return f"<Http2Connection to {self.hop} streams={len(self._streams)} {'lost' if self.lost.done() else 'up'}>"
@@ -92,8 +87,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         tune(transport)
         transport.set_write_buffer_limits(high=WRITE_HIGH)
         self._tls = transport.get_extra_info("ssl_object") is not None
-        self._heard = self._loop.time()
-        self._timer = self._loop.call_later(PREFACE_TIMEOUT, self._preface_due)
+        self._liveness.start()
         if self._on_connected is not None:
             self._on_connected(self)
         self._flush()
@@ -102,8 +96,8 @@ class Http2Connection(asyncio.BufferedProtocol):
         return self._buffer.room()
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._heard = self._loop.time()
-        self._dispatch(self.engine.receive(self._buffer.filled(nbytes), self._heard), nbytes)
+        now = self._liveness.heard = self._loop.time()
+        self._dispatch(self.engine.receive(self._buffer.filled(nbytes), now), nbytes)
         if self.engine.want_write:
             self.want_flush()
 
@@ -115,8 +109,6 @@ class Http2Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
         self._eof = True
-        if self._timer is not None:
-            self._timer.cancel()
         self._terminated(error_words(exc) if exc is not None else "")
         self._dispatch(self.engine.receive_eof())
         if not self.lost.done():
@@ -163,7 +155,7 @@ class Http2Connection(asyncio.BufferedProtocol):
 
     def _dispatch(self, events: Sequence[Event], nbytes: int = 0) -> None:
         streams = self._streams
-        kept = False
+        kept = received = False
         for event in events:
             if type(event) is DataReceived:
                 stream = streams.get(event.stream_id)
@@ -171,6 +163,7 @@ class Http2Connection(asyncio.BufferedProtocol):
                     self.engine.give_back(event.stream_id, event.flow)
                     continue
                 if event.flow:
+                    received = True
                     kept |= stream.data_received(event.data, event.flow)
                 if event.end_stream:
                     stream.end_received()
@@ -178,6 +171,8 @@ class Http2Connection(asyncio.BufferedProtocol):
                 self._control(event)
         if kept:
             self._buffer.keep(nbytes)
+        if received and self._growth.due(self._liveness.heard):
+            self._growth.measure(streams.values(), self._liveness.heard)
 
     def _control(self, event: Event) -> None:
         if isinstance(event, Drained):
@@ -192,9 +187,7 @@ class Http2Connection(asyncio.BufferedProtocol):
             if stream is not None:
                 stream.break_off(_reset_error(event, self.hop))
         elif isinstance(event, PingAcked):
-            waiter = self._pings.pop(event.payload, None)
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
+            self._liveness.answered(event.payload)
         elif isinstance(event, StreamsAllowed):
             self._slot_free()
         elif isinstance(event, GoAwayReceived):
@@ -279,6 +272,11 @@ class Http2Connection(asyncio.BufferedProtocol):
         return self.transport is not None and not (self._reason or self._draining or self.engine.terminated)
 
     @property
+    def busy(self) -> bool:
+        """Whether streams are open."""
+        return bool(self._streams)
+
+    @property
     def reason(self) -> str:
         """Why the connection is gone; empty while it is up."""
         return self._reason
@@ -317,16 +315,10 @@ class Http2Connection(asyncio.BufferedProtocol):
         """Round trip of one PING in seconds. Raises UNAVAILABLE, BROKEN."""
         if self.transport is None or self.engine.terminated:
             raise self.unavailable()
-        self._ping_count += 1
-        payload = self._ping_count.to_bytes(8, "big")
-        waiter = self._pings[payload] = self._loop.create_future()
-        start = self._loop.time()
-        self.engine.ping(payload)
-        self.want_flush()
-        await waiter
+        seconds = await self._liveness.round_trip()
         if self._reason:
             raise StreamBroken(f"the connection to {self.hop} was lost: {self._reason}")
-        return self._loop.time() - start
+        return seconds
 
     def _terminated(self, reason: str) -> None:
         """Every stream is over; told once, by whoever comes first."""
@@ -337,40 +329,13 @@ class Http2Connection(asyncio.BufferedProtocol):
         for stream in streams.values():
             stream.break_off(StreamBroken(f"the connection to {self.hop} was lost: {self._reason}"))
         self._slot_free()
-        pings, self._pings = self._pings, {}
-        for waiter in pings.values():
-            if not waiter.done():
-                waiter.set_result(None)
+        self._liveness.stop()
 
     def _close_transport(self) -> None:
         if self.transport is not None:
             self._flush()
         if self.transport is not None:
             self.transport.close()
-
-    def _preface_due(self) -> None:
-        if not self.engine.established:
-            self.faulty = True
-            self.abort("no HTTP/2 preface in time")
-        else:
-            self._timer = self._loop.call_later(KEEPALIVE_IDLE, self._keepalive_due)
-
-    def _keepalive_due(self) -> None:
-        silent = self._loop.time() - self._heard
-        if not self._streams or silent < KEEPALIVE_IDLE:
-            wait = KEEPALIVE_IDLE - silent if silent < KEEPALIVE_IDLE else KEEPALIVE_IDLE
-            self._timer = self._loop.call_later(max(wait, 1.0), self._keepalive_due)
-            return
-        asked = self._loop.time()
-        self.engine.ping(_PING_KEEPALIVE)
-        self.want_flush()
-        self._timer = self._loop.call_later(KEEPALIVE_TIMEOUT, self._keepalive_missed, asked)
-
-    def _keepalive_missed(self, asked: float) -> None:
-        if self._heard >= asked:
-            self._keepalive_due()
-        else:
-            self.abort(f"no answer for {self._loop.time() - self._heard:.0f} s")
 
 
 def _reset_error(event: StreamReset, hop: str) -> StreamBroken:

@@ -8,15 +8,16 @@ Writing: buffers are queued in the engine, and `write` waits while more than WRI
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pyopenshell.http2.codes import ErrorCode
 from pyopenshell.http2.events import Header
 from pyopenshell.http2.faults import LocalError
+from pyopenshell.streams.buffers import ChunkQueue
 from pyopenshell.streams.contract import Buffer, StreamBroken, StreamBusy, StreamClosed
 from pyopenshell.streams.transports import wake
+from pyopenshell.streams.windows import StreamWindow
 
 if TYPE_CHECKING:
     from pyopenshell.streams.http2 import Http2Connection
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 #: Bytes of one stream that may wait in the engine beyond what `write` promises: one turn of a bulk stream, so that the
 #: next turn is there when this one is sent.
 WRITE_AHEAD = 64 * 1024
-#: Chunks below this are copied together. A chunk of this size holds at most 16 times itself (buffers.BUFFER_BYTES).
-COPY_BELOW = 16 * 1024
-#: Receive window once the other end may send in earnest: 145 MB/s over a round trip of 7 ms.
-ADMITTED_WINDOW = 1024 * 1024
 
 
 class Http2Stream:
@@ -40,7 +37,8 @@ class Http2Stream:
         self.trailers: list[Header] = []
         self.dropped = 0  # bytes that came after `stop_reading`
         self.on_over: Callable[[], None] | None = None  # told once when the world ends the stream early
-        self._chunks: deque[list[Buffer | int]] = deque()  # [data, flow]
+        self.window = StreamWindow(connection.budget)
+        self._chunks = ChunkQueue()
         self._flow = 0  # of the chunk that was read last
         self._ended = False  # the peer's END_STREAM came, or we stopped reading
         self._end_sent = False
@@ -65,6 +63,7 @@ class Http2Stream:
             raise StreamBusy("two tasks read one stream")
         if self._flow:
             flow, self._flow = self._flow, 0
+            self.set_window(self.window.adjust())
             self.connection.give_back(self.id, flow)
         while not self._chunks:
             if self._closed:
@@ -78,8 +77,8 @@ class Http2Stream:
                 await self._reader
             finally:
                 self._reader = None
-        data, self._flow = self._chunks.popleft()  # type: ignore[assignment]
-        return data  # type: ignore[return-value]
+        data, self._flow = self._chunks.pop()
+        return data
 
     async def wait_headers(self) -> None:
         """Client: wait until the response's headers came (or its trailers alone). Raises StreamBroken, StreamClosed."""
@@ -111,9 +110,14 @@ class Http2Stream:
         self._ended = True
         wake(self._reader)
 
-    def admit(self, window: int = ADMITTED_WINDOW) -> None:
-        """Set the receive window, in bytes."""
-        self.connection.set_window(self.id, window)
+    def admit(self) -> None:
+        """The peer may send in earnest: open the receive window, as far as the process has memory for it."""
+        self.set_window(self.window.admit())
+
+    def set_window(self, size: int | None) -> None:
+        """Set the receive window in bytes; None leaves it."""
+        if size is not None:
+            self.connection.set_window(self.id, size)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -193,6 +197,7 @@ class Http2Stream:
         self._chunks.clear()
         self._flow = 0
         self.connection.forget(self)
+        self.window.release()
         self.connection.want_flush()
         self._wake_all()
 
@@ -229,16 +234,8 @@ class Http2Stream:
             self.dropped += len(data)
             self.connection.give_back(self.id, flow)
             return False
-        kept = len(data) >= COPY_BELOW
-        if kept:
-            self._chunks.append([data, flow])
-        else:
-            last = self._chunks[-1] if self._chunks else None
-            if last is not None and type(last[0]) is bytearray and len(last[0]) < COPY_BELOW:
-                last[0] += data
-                last[1] += flow  # type: ignore[operator]
-            else:
-                self._chunks.append([bytearray(data), flow])
+        self.window.received += flow
+        kept = self._chunks.push(data, flow)
         if self._reader is not None:
             wake(self._reader)
         return kept
@@ -266,6 +263,7 @@ class Http2Stream:
         if self._closed or self._broken is not None:
             return
         self._broken = error
+        self.window.release()
         self._wake_all()
         if self.on_over is not None:
             self.on_over()

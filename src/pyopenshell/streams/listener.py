@@ -10,7 +10,6 @@ import asyncio
 import logging
 import socket
 import ssl
-import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,9 +18,11 @@ from pyopenshell.http2.codes import ErrorCode, Role
 from pyopenshell.http2.events import Header
 from pyopenshell.http2.limits import Limits
 from pyopenshell.streams.contract import StreamBroken, StreamClosed
-from pyopenshell.streams.grpc_server import Call, Handler, Peer
+from pyopenshell.streams.grpc_server import Call, Handler
 from pyopenshell.streams.http2 import LIMITS, Http2Connection
 from pyopenshell.streams.http2_stream import Http2Stream
+from pyopenshell.streams.peers import Peer, peer_of
+from pyopenshell.streams.windows import PROCESS, WindowBudget
 from pyopenshell.wire.metadata import decode_metadata, decode_timeout
 from pyopenshell.wire.status import GrpcStatus, clean, status_of_error
 
@@ -36,8 +37,6 @@ SHUTDOWN_TIMEOUT = 5.0
 #: Connections that wait to be accepted, listen(2): as asyncio's default, asked for by a storm of opens.
 BACKLOG = 512
 
-_UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7)
-
 
 class GrpcServer:
     """Serves `handlers` (path -> handler) on any number of listening sockets. `name` is for log lines."""
@@ -48,12 +47,14 @@ class GrpcServer:
         *,
         name: str = "gateway",
         limits: Limits = LIMITS,
+        budget: WindowBudget = PROCESS,
         handshake_timeout: float = HANDSHAKE_TIMEOUT,
         first_request_timeout: float = FIRST_REQUEST_TIMEOUT,
     ) -> None:
         self._handlers = handlers
         self._name = name
         self._limits = limits
+        self._budget = budget
         self._handshake_timeout = handshake_timeout
         self._first_request_timeout = first_request_timeout
         self._listeners: list[asyncio.Server] = []
@@ -123,6 +124,7 @@ class GrpcServer:
             Role.SERVER,
             hop="the client",
             limits=self._limits,
+            budget=self._budget,
             on_request=self._on_request,
             on_connected=self._on_connected,
             on_lost=self._on_lost,
@@ -236,21 +238,3 @@ async def _compressed(call: Call) -> None:
 
 async def _unknown(call: Call) -> None:
     await call.finish(GrpcStatus.UNIMPLEMENTED, f"unknown call {clean(call.path, 200)}")
-
-
-def peer_of(transport: asyncio.BaseTransport) -> Peer:
-    """What the transport knows about the other end: its TLS certificate, its uid on a Unix socket, its address."""
-    tls = transport.get_extra_info("ssl_object")
-    sock = transport.get_extra_info("socket")
-    name = transport.get_extra_info("peername")
-    if sock is not None and sock.family == socket.AF_UNIX:
-        return Peer(None, _uid_of(sock), "unix")
-    address = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
-    return Peer(tls.getpeercert(binary_form=True) if tls is not None else None, None, address)
-
-
-def _uid_of(sock: socket.socket) -> int | None:
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None:
-        return None
-    return int(_UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, option, _UCRED.size))[1])

@@ -70,6 +70,6 @@ def error_words(error: Exception) -> str:
     """What `error` of a transport says to people, without numbers and Python names."""
     if isinstance(error, ssl.SSLError):
         return f"TLS: {getattr(error, 'reason', None) or error}"
-    if isinstance(error, OSError) and error.errno in errno.errorcode:
+    if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno)  # asyncio puts a call and an address where the system's words belong
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,111 @@
+"""Whether the other end of a connection is there: the preface in time, an answer to a question after silence, round trips.
+
+| it has said                | then                                                                         |
+|----------------------------|------------------------------------------------------------------------------|
+| no preface and SETTINGS    | after PREFACE_TIMEOUT the connection is cut                                  |
+| nothing, streams are open  | after KEEPALIVE_IDLE it is asked (PING); no byte in KEEPALIVE_TIMEOUT: cut   |
+| nothing, no stream is open | nobody asks: an idle connection costs nothing, the next call will tell       |
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from pyopenshell.http2.connection import Connection
+from pyopenshell.streams.transports import wake
+
+#: From connected until the peer's first SETTINGS, in seconds. sshd's LoginGraceTime is 120, nginx waits 60 for a header.
+PREFACE_TIMEOUT = 10.0
+#: Silence after which the peer is asked, and the time it has for the answer. grpc: keepalive_time no less than 10 s.
+KEEPALIVE_IDLE = 20.0
+KEEPALIVE_TIMEOUT = 20.0
+
+
+class Watched(Protocol):
+    """What liveness needs of a connection."""
+
+    engine: Connection
+    faulty: bool
+
+    @property
+    def busy(self) -> bool:
+        """Whether streams are open."""
+
+    def want_flush(self) -> None:
+        """Send what the engine has."""
+
+    def abort(self, reason: str) -> None:
+        """Cut the connection."""
+
+
+class Liveness:
+    """Clock and questions of one connection."""
+
+    def __init__(self, connection: Watched) -> None:
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._asked = 0
+        self._waiting: dict[bytes, Callable[[], None]] = {}
+        self.heard = self._loop.time()
+
+    def start(self) -> None:
+        """The transport is there."""
+        self.heard = self._loop.time()
+        self._timer = self._loop.call_later(PREFACE_TIMEOUT, self._preface_due)
+
+    def stop(self) -> None:
+        """The transport is gone: nobody will answer."""
+        if self._timer is not None:
+            self._timer.cancel()
+        waiting, self._waiting = self._waiting, {}
+        for tell in waiting.values():
+            tell()
+
+    def ask(self, tell: Callable[[], None]) -> None:
+        """Send a PING; `tell` is called when it is answered, or when it never will be."""
+        self._asked += 1
+        payload = self._asked.to_bytes(8, "big")
+        self._waiting[payload] = tell
+        self._connection.engine.ping(payload)
+        self._connection.want_flush()
+
+    def answered(self, payload: bytes) -> None:
+        """A PING came back."""
+        tell = self._waiting.pop(payload, None)
+        if tell is not None:
+            tell()
+
+    async def round_trip(self) -> float:
+        """Seconds until a PING came back, or the connection was lost."""
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        start = self._loop.time()
+        self.ask(lambda: wake(waiter))
+        await waiter
+        return self._loop.time() - start
+
+    def _preface_due(self) -> None:
+        if self._connection.engine.established:
+            self._idle()
+        else:
+            self._connection.faulty = True
+            self._connection.abort("no HTTP/2 preface in time")
+
+    def _idle(self) -> None:
+        """Look again when KEEPALIVE_IDLE seconds of silence may be over; ask if they are."""
+        now = self._loop.time()
+        silent = now - self.heard
+        if silent < KEEPALIVE_IDLE or not self._connection.busy:
+            rest = KEEPALIVE_IDLE - silent if silent < KEEPALIVE_IDLE else KEEPALIVE_IDLE
+            self._timer = self._loop.call_later(rest, self._idle)
+            return
+        self.ask(lambda: None)
+        self._timer = self._loop.call_later(KEEPALIVE_TIMEOUT, self._answer_due, now)
+
+    def _answer_due(self, asked: float) -> None:
+        if self.heard >= asked:
+            self._idle()
+        else:
+            self._connection.abort(f"no answer for {self._loop.time() - self.heard:.0f} s")

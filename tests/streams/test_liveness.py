@@ -1,0 +1,125 @@
+"""The clock of a connection, with a connection that only takes notes and an event loop whose time the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pyopenshell.streams.liveness import KEEPALIVE_IDLE, KEEPALIVE_TIMEOUT, PREFACE_TIMEOUT, Liveness
+
+
+class Clock:
+    """`call_later` and `time` of an event loop; `move` lets time pass."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.due: list[tuple[float, Any]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def create_future(self) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_future()
+
+    def call_later(self, delay: float, act: Any, *args: Any) -> Any:
+        entry = (self.now + delay, lambda: act(*args))
+        self.due.append(entry)
+        return SimpleNamespace(cancel=lambda: self.due.remove(entry) if entry in self.due else None)
+
+    def move(self, seconds: float) -> None:
+        end = self.now + seconds
+        while ready := sorted((entry for entry in self.due if entry[0] <= end), key=lambda entry: entry[0]):
+            self.due.remove(ready[0])
+            self.now = ready[0][0]
+            ready[0][1]()
+        self.now = end
+
+
+class Connection:
+    def __init__(self) -> None:
+        self.pings: list[bytes] = []
+        self.engine: Any = SimpleNamespace(established=True, ping=self.pings.append)
+        self.faulty = False
+        self.busy = True
+        self.cut = ""
+
+    def want_flush(self) -> None:
+        pass
+
+    def abort(self, reason: str) -> None:
+        self.cut = reason
+
+
+@pytest.fixture
+async def parts() -> tuple[Connection, Clock, Liveness]:
+    connection, clock = Connection(), Clock()
+    liveness = Liveness(connection)
+    liveness._loop = clock  # type: ignore[assignment]
+    liveness.start()
+    return connection, clock, liveness
+
+
+async def test_no_preface_in_time(parts: tuple[Connection, Clock, Liveness]) -> None:
+    connection, clock, _ = parts
+    connection.engine.established = False
+    clock.move(PREFACE_TIMEOUT - 0.1)
+    assert not connection.cut
+    clock.move(0.1)
+    assert connection.faulty
+    assert "preface" in connection.cut
+
+
+async def test_silence_is_asked_about_and_no_answer_is_the_end(parts: tuple[Connection, Clock, Liveness]) -> None:
+    connection, clock, _ = parts
+    clock.move(KEEPALIVE_IDLE - 0.1)
+    assert not connection.pings
+    clock.move(0.1)
+    assert len(connection.pings) == 1
+    clock.move(KEEPALIVE_TIMEOUT)
+    assert connection.cut == f"no answer for {KEEPALIVE_IDLE + KEEPALIVE_TIMEOUT:.0f} s"
+
+
+async def test_any_byte_is_an_answer(parts: tuple[Connection, Clock, Liveness]) -> None:
+    connection, clock, liveness = parts
+    for _ in range(10):
+        clock.move(KEEPALIVE_IDLE + KEEPALIVE_TIMEOUT / 2)
+        liveness.heard = clock.now
+    assert not connection.cut
+    assert connection.pings
+
+
+async def test_nobody_asks_while_bytes_come_or_no_stream_is_open(parts: tuple[Connection, Clock, Liveness]) -> None:
+    connection, clock, liveness = parts
+    for _ in range(100):
+        clock.move(KEEPALIVE_IDLE / 2)
+        liveness.heard = clock.now
+    connection.busy = False
+    clock.move(100 * KEEPALIVE_IDLE)
+    assert not connection.pings
+    assert not connection.cut
+
+
+async def test_answers_find_who_asked(parts: tuple[Connection, Clock, Liveness]) -> None:
+    connection, _, liveness = parts
+    told: list[str] = []
+    liveness.ask(lambda: told.append("one"))
+    liveness.ask(lambda: told.append("two"))
+    liveness.answered(connection.pings[1])
+    liveness.answered(b"unasked!")
+    assert told == ["two"]
+    liveness.stop()
+    assert told == ["two", "one"]
+
+
+async def test_a_round_trip_is_timed(parts: tuple[Connection, Clock, Liveness]) -> None:
+    connection, clock, liveness = parts
+    trip = asyncio.create_task(liveness.round_trip())
+    await asyncio.sleep(0)
+    clock.move(1.5)
+    liveness.answered(connection.pings[-1])
+    assert await trip == 1.5
+    liveness.stop()
+    assert clock.due == []
