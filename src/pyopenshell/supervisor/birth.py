@@ -53,7 +53,7 @@ class SupervisorBirth:
     orders: socket.socket
     lifetime: int
     presence: int  #: locked for as long as it stays open: never close it
-    config: socket.socket  #: spent by `give_up_root`
+    config: socket.socket | None = None  #: where the driver waits to be told; spent by `give_up_root`
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,8 @@ def give_up_root(birth: SupervisorBirth) -> None:
         give_root_up(birth.ids.supervisor, birth.ids.supervisor)
     else:
         give_root_up(os.geteuid(), os.getegid())
+    if birth.config is None:
+        return
     me = os.pidfd_open(os.getpid())
     try:
         send_message(birth.config, {"born": os.getpid(), "start_time": own_start_time()}, [me])

@@ -117,7 +117,7 @@ class Spawner:
                         setsigdef=_DEFAULT_SIGNALS,
                     )
                 except OSError as failure:
-                    raise _explain(failure, argv[0], path) from None
+                    raise _explain(failure, argv[0]) from None
             undo.pop_all()
         return started
 
@@ -202,13 +202,13 @@ def _find(program: str, path: str) -> str:
     raise NotStarted(f"command not found: {printable(program)}", number)
 
 
-def _explain(failure: OSError, program: str, path: str) -> Exception:
+def _explain(failure: OSError, program: str) -> Exception:
     """What a failed spawn says: room that init lacks stays an OSError, all else is the command's own fault."""
     number = failure.errno or errno.EIO
     shown = printable(program)
     if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
         return failure
-    if number == errno.ENOENT and os.path.exists(path):  # noqa: PTH110
+    if number == errno.ENOENT:  # the file itself was found a moment ago
         return NotStarted(f"{shown}: its interpreter or loader was not found", number)
     if number == errno.EACCES:
         return NotStarted(f"permission denied: {shown}", number)
