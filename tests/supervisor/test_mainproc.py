@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.supervisor import logs, mainproc
 from pyopenshell.supervisor.init_client import Exit
 from pyopenshell.supervisor.logs import LogRing
 from pyopenshell.supervisor.mainproc import FINALIZE_EXIT, REPORT_EXIT, STATUS_LOST, MainProcess
@@ -86,6 +87,28 @@ async def test_one_that_cannot_start_is_a_state(init: Keeping) -> None:
     await process.start()
     await process.run()
     assert (process.state().state, process.state().error) == (State.STATE_FAILED, "command not found: no-such-command")
+
+
+async def test_a_process_that_prints_without_end_is_held_up(init: Keeping, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mainproc, "LINES_PER_SECOND", 1)
+    ring = LogRing()
+    process = main(init, "yes", ring=ring)
+    await process.start()
+    running = asyncio.create_task(process.run())
+    assert len(await ring.batch()) <= mainproc.LOG_CHUNK
+    await init.spawned[0].signal(9)
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_what_is_left_at_the_end_is_taken_at_once(init: Keeping, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mainproc, "BYTES_PER_SECOND", 4 * mainproc.LOG_CHUNK)
+    ring = LogRing(limit=10**9)
+    process = main(init, "/bin/sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x; echo; echo last", ring=ring)
+    await process.start()
+    await process.run()
+    monkeypatch.setattr(logs, "BATCH_MAX", 10**9)
+    assert (await ring.batch())[-1].text == b"last"
 
 
 async def test_the_next_supervisor_finds_it_again(init: Keeping) -> None:

@@ -67,8 +67,7 @@ async def test_a_busy_pipe_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(pipes, "BURST", 4)
     out, into = os.pipe()
     os.write(into, b"12345678")
-    monkeypatch.setattr(pipes, "CHUNK", 4)
-    reader = PipeReader(out)
+    reader = PipeReader(out, 4)
     turns = []
     asyncio.get_running_loop().call_soon(turns.append, "other")
     assert await reader.read() == b"1234"

@@ -48,6 +48,6 @@ def test_an_image_cannot_make_it_wait(tmp_path: Path) -> None:
 
 
 def test_what_is_told() -> None:
-    told = values("web", "PEM", "ssh-ed25519 AAAA", range_ids(0x80000))
-    assert (told["name"], told["host_key"], told["authorized_key"]) == ("web", "PEM", "ssh-ed25519 AAAA")
+    told = values("web", "PEM", range_ids(0x80000))
+    assert (told["name"], told["host_key"]) == ("web", "PEM")
     assert ids_of(**told["ids"]) == range_ids(0x80000)

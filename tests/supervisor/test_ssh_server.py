@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncssh
 import pytest
 
+from pyopenshell.supervisor import ssh_server
 from pyopenshell.supervisor.ssh_server import Connection, Server, options, serve
 from tests.support.local_init import LocalInit
 
@@ -235,3 +236,41 @@ async def test_garbage_is_cut(pair: Pair) -> None:
             continue
     near.close()
     await pair.server.finished()
+
+
+async def test_a_client_that_never_authenticates_is_cut(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh_server, "LOGIN_TIMEOUT", 0.05)
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    pair.server = await serve(far, options(pair.host_key), Server(None, pair.init, "/bin/sh"))  # type: ignore[arg-type]
+    while await asyncio.get_running_loop().sock_recv(near, 65536):
+        continue
+    near.close()
+    await pair.server.finished()
+
+
+async def test_there_is_a_limit_of_channels(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh_server, "CHANNELS_MAX", 2)
+    async with await pair.connect() as client:
+        open_now = [await client.create_process("cat") for _ in range(2)]
+        with pytest.raises(asyncssh.ChannelOpenError):
+            await client.create_process("cat")
+        with pytest.raises(asyncssh.ChannelOpenError):
+            await client.open_connection("127.0.0.1", 1)
+        for process in open_now:
+            process.stdin.write_eof()
+            await process.wait()
+        assert (await client.run("true")).exit_status == 0
+
+
+async def test_a_full_socket_holds_every_channel_up(pair: Pair) -> None:
+    async with await pair.connect() as client:
+        process = await client.create_process("cat", encoding=None)
+        assert pair.server is not None
+        pair.server.pause_writing()
+        assert not pair.server.writable.is_set()
+        pair.server.resume_writing()
+        process.stdin.write(b"x")
+        assert await process.stdout.readexactly(1) == b"x"
+        process.stdin.write_eof()
+        await process.wait()

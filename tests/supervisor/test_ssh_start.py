@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -58,7 +59,8 @@ class Stage:
         assert message is not None
         return config, *message
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        await self.starter.close()
         for sock in (self.orders, self.asked, *self.init.theirs):
             sock.close()
         os.close(self.init.namespaces["user"])
@@ -68,17 +70,19 @@ class Stage:
 async def stage() -> AsyncIterator[Stage]:
     made = Stage()
     yield made
-    made.close()
+    await made.close()
 
 
 async def test_a_child_is_told_everything_and_its_stream_handed_out(stage: Stage) -> None:
     key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
     starting = asyncio.create_task(stage.starter(key))
     config, told, fds = await stage.child()
-    assert told == {**values("web", "PEM", key, range_ids(0x80000)), "namespaces": ["user"]}
+    assert told == {**values("web", "PEM", range_ids(0x80000)), "namespaces": ["user"]}
     relay = socket.socket(fileno=fds[0])
     send_message(config, {"ready": True})
     stream = await starting
+    await readable(config.fileno())
+    assert receive_message(config) == ({"authorized_key": key}, [])
     relay.send(b"SSH-2.0")
     assert bytes(await stream.read()) == b"SSH-2.0"
     stream.abort()
@@ -131,6 +135,84 @@ async def test_a_zygote_that_is_gone(stage: Stage) -> None:
     stage.orders.close()
     with pytest.raises(OpenShellError, match="no SSH server can be started"):
         await stage.starter("")
+
+
+async def connect(stage: Stage) -> tuple[socket.socket, list[int]]:
+    """One connection with a child of its own; the child's config socket and descriptors."""
+    starting = asyncio.create_task(stage.starter(""))
+    config, _, fds = await stage.child()
+    send_message(config, {"ready": True})
+    (await starting).abort()
+    return config, fds
+
+
+async def spare(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> tuple[socket.socket, list[int]]:
+    """The child that is made after a connection, which is ready when this returns."""
+    monkeypatch.setattr(ssh_start, "SPARE_DELAY", 0.0)
+    gone(*await connect(stage))
+    config, _, fds = await stage.child()
+    send_message(config, {"ready": True})
+    return config, fds
+
+
+def gone(config: socket.socket, fds: list[int]) -> None:
+    config.close()
+    close_all(fds)
+
+
+async def test_the_next_connection_finds_a_child_that_is_ready(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, fds = await spare(stage, monkeypatch)
+    monkeypatch.setattr(ssh_start, "SPARE_DELAY", 1000.0)
+    stream = await stage.starter("")  # nothing is ordered: nobody would answer
+    await readable(config.fileno())
+    assert receive_message(config) == ({"authorized_key": ""}, [])
+    stream.abort()
+    gone(config, fds)
+
+
+async def test_a_spare_that_was_killed_is_replaced(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, fds = await spare(stage, monkeypatch)
+    gone(config, fds)
+    monkeypatch.setattr(ssh_start, "SPARE_DELAY", 1000.0)
+    gone(*await connect(stage))
+
+
+async def test_a_spare_that_nobody_needs_is_let_go(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh_start, "SPARE_IDLE", 0.0)
+    config, fds = await spare(stage, monkeypatch)
+    await readable(config.fileno())
+    assert receive_message(config) is None
+    gone(config, fds)
+
+
+async def test_a_spare_that_cannot_start_is_no_failure(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh_start, "SPARE_DELAY", 0.0)
+    gone(*await connect(stage))
+    config, _, fds = await stage.child()
+    send_message(config, {"failed": "no room"})
+    gone(config, fds)
+    monkeypatch.setattr(ssh_start, "SPARE_DELAY", 1000.0)
+    gone(*await connect(stage))
+
+
+async def test_the_end_lets_a_spare_go(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, fds = await spare(stage, monkeypatch)
+    await stage.starter.close()
+    await stage.starter.close()
+    await readable(config.fileno())
+    with contextlib.suppress(ConnectionResetError):  # where "ready" was not read yet
+        assert receive_message(config) is None
+    gone(config, fds)
+
+
+async def test_a_child_that_died_between_is_an_error(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh_start, "_told", lambda child, _key: child.close())
+    starting = asyncio.create_task(stage.starter(""))
+    config, _, fds = await stage.child()
+    send_message(config, {"ready": True})
+    with pytest.raises(OpenShellError, match="ended before it served"):
+        await starting
+    gone(config, fds)
 
 
 @pytest.mark.parametrize(

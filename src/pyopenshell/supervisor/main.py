@@ -70,16 +70,20 @@ async def supervise(birth: SupervisorBirth) -> None:
         async def connect_inside(host: str, port: int) -> ByteStream:
             return await adopt(await init.dial(host, port))
 
+        start_ssh = SshStarter(birth, init)
         session = Session(
             sandbox_id=birth.sandbox_id,
             instance_id=main_process.instance_id,
             metadata=metadata,
             connect=connect,
-            dial=Dialler(init, connect_inside, SshStarter(birth, init)).dial,
+            dial=Dialler(init, connect_inside, start_ssh).dial,
             main_state=main_process.state,
             companions=(LogPusher(ring, birth.sandbox_id, metadata), main_process),
         )
-        await _until_over(birth, init, session, main_process)
+        try:
+            await _until_over(birth, init, session, main_process)
+        finally:
+            await start_ssh.close()
     finally:
         init.close()
 

@@ -6,6 +6,9 @@
 
 The label under which init knows it holds its instance id, so a supervisor that adopts the sandbox finds it again and
 speaks of the same instance. The end of a supervisor is not the end of the main process: nothing here ever signals it.
+
+Its output shares this process with every relay, so what it may print in a second is bounded; while it runs it waits at its
+pipe, and after its end what is left in the pipe is taken at once.
 """
 
 from __future__ import annotations
@@ -32,6 +35,9 @@ FINALIZE_EXIT = "/openshell.v1.OpenShell/FinalizeMainProcessExit"
 REPORT_TIMEOUT = 30.0  # seconds for the gateway to take one report
 DRAIN_TIMEOUT = 5.0  # seconds for the last log lines to arrive before the end is final
 LABEL = "main"
+LOG_CHUNK = 8 * 1024  # bytes taken at once: 4,096 empty lines of it hold the relays up for some ten milliseconds
+BYTES_PER_SECOND = 4 * 1024 * 1024  # of each stream; a process that prints more waits at its pipe, and nobody else does
+LINES_PER_SECOND = 20_000  # likewise; a line costs some ten microseconds on its way to the gateway
 STATUS_LOST = 255  # known to nobody: it was acknowledged to a supervisor that died before it could tell
 
 log = logging.getLogger(__name__)
@@ -63,6 +69,7 @@ class MainProcess:
         self._state = pb.MainProcessState(instance_id=str(uuid.uuid4()))
         self._exited = asyncio.Event()
         self._told = False
+        self._over = False
 
     @property
     def instance_id(self) -> str:
@@ -111,7 +118,10 @@ class MainProcess:
         """Keep its output until it has ended; returns then. Raises OpenShellError where init is lost first."""
         if self._process is None:
             return
-        readers = {"stdout": PipeReader(self._process.stdout), "stderr": PipeReader(self._process.stderr)}
+        readers = {
+            "stdout": PipeReader(self._process.stdout, LOG_CHUNK),
+            "stderr": PipeReader(self._process.stderr, LOG_CHUNK),
+        }
         widen(self._process.stdout)
         widen(self._process.stderr)
         if self._process.stdin >= 0:  # nobody types: a main process that reads gets the end of file
@@ -119,6 +129,7 @@ class MainProcess:
         pumps = [asyncio.create_task(self._pump(name, reader)) for name, reader in readers.items()]
         try:
             how = await self._process.wait()
+            self._over = True
             for reader in readers.values():
                 reader.linger(LINGER_QUIET, LINGER_MAX)
             await asyncio.gather(*pumps)
@@ -133,8 +144,11 @@ class MainProcess:
     async def _pump(self, stream: str, reader: PipeReader) -> None:
         lines = LineSplitter()
         while data := await reader.read():
+            number = 0
             for line in lines.feed(data):
                 self._ring.append(stream, line)
+                number += 1
+            await asyncio.sleep(0 if self._over else max(len(data) / BYTES_PER_SECOND, number / LINES_PER_SECOND))
         for line in lines.finish():
             self._ring.append(stream, line)
 

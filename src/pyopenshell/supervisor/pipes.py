@@ -39,9 +39,10 @@ def resize(fd: int, size: TerminalSize) -> None:
 class PipeReader:
     """The reading end. Owns `fd`; one reader at a time."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, chunk: int = CHUNK) -> None:
         os.set_blocking(fd, False)
         self._fd = fd
+        self._chunk = chunk
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[bool] | None = None
         self._burst = 0
@@ -56,7 +57,7 @@ class PipeReader:
             await asyncio.sleep(0)
         while self._fd >= 0 and not self._too_late():
             try:
-                data = os.read(self._fd, CHUNK)
+                data = os.read(self._fd, self._chunk)
             except BlockingIOError:
                 self._burst = 0
                 if await self._readable():

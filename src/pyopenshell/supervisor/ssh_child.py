@@ -1,6 +1,6 @@
 """The SSH child: one connection's server, forked from the zygote, inside the sandbox.
 
-    receive ─ keys and options made ─ enter ─ /etc/passwd read as text ─ {"ready"} ─ serve until the connection ends
+    receive ─ keys and options made ─ enter ─ /etc/passwd read as text ─ {"ready"} ─ wait for {"authorized_key"} ─ serve
 
 Whatever can be made outside is made before it enters; afterwards nothing is imported, loaded or looked up (`warm` had whole
 connections in the zygote, so that every module and cipher that asyncssh loads late is there). It holds the relay's socket,
@@ -19,7 +19,7 @@ from typing import Any
 import asyncssh
 
 from pyopenshell.drivers.configs import ids_of, ids_to_json
-from pyopenshell.drivers.messages import send_message
+from pyopenshell.drivers.messages import send_message, wait_message
 from pyopenshell.linux import passwd
 from pyopenshell.linux.enter import Door, enter
 from pyopenshell.linux.ids import Ids
@@ -41,8 +41,6 @@ def born(config: socket.socket, trusted: list[int]) -> int:
     """Entry of the zygote's fork. Returns the exit status, in the process that entered."""
     birth = receive_ssh(config, trusted)
     host_key = asyncssh.import_private_key(birth.values["host_key"])
-    line = birth.values["authorized_key"]
-    authorized = asyncssh.import_public_key(line) if line else None
     settings = options(host_key)
     ids = ids_of(**birth.values["ids"])
     keep = frozenset((0, 1, 2, config.fileno(), birth.relay.fileno(), birth.spawn.fileno()))
@@ -53,7 +51,7 @@ def born(config: socket.socket, trusted: list[int]) -> int:
         send_message(config, {"failed": f"the sandbox could not be entered: {error}"})
         return 1
     set_title(f"openshell-ssh: {birth.values['name']}")
-    asyncio.run(_serve(config, birth, settings, authorized))
+    asyncio.run(_serve(config, birth, settings))
     return 0
 
 
@@ -61,14 +59,21 @@ async def _serve(
     config: socket.socket,
     birth: SshBirth,
     settings: asyncssh.SSHServerConnectionOptions,
-    authorized: asyncssh.SSHKey | None,
 ) -> None:
     logging.getLogger("asyncssh").setLevel(logging.CRITICAL)  # what a client does wrong is no news, and holds its words
     shell = settle()
     spawner = SpawnClient(birth.spawn)
     try:
-        connection = await serve(birth.relay, settings, Server(authorized, spawner, shell))
+        config.setblocking(False)
         send_message(config, {"ready": True})
+        got = None
+        with contextlib.suppress(ConnectionResetError):
+            got = await wait_message(config)
+        if got is None:  # it was a spare that nobody needed
+            return
+        line = got[0]["authorized_key"]
+        authorized = asyncssh.import_public_key(line) if line else None
+        connection = await serve(birth.relay, settings, Server(authorized, spawner, shell))
         await connection.finished()
     finally:
         spawner.close()
@@ -87,6 +92,6 @@ def settle(home: str = HOME, etc: str = "/etc") -> str:
     return shell if os.access(shell, os.X_OK) else FALLBACK_SHELL
 
 
-def values(name: str, host_key: str, authorized_key: str, ids: Ids) -> dict[str, Any]:
+def values(name: str, host_key: str, ids: Ids) -> dict[str, Any]:
     """What the supervisor tells its SSH child, for `send_ssh`."""
-    return {"name": name, "host_key": host_key, "authorized_key": authorized_key, "ids": ids_to_json(ids)}
+    return {"name": name, "host_key": host_key, "ids": ids_to_json(ids)}
