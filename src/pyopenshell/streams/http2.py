@@ -16,15 +16,10 @@ from pyopenshell.http2.codes import ErrorCode, Role
 from pyopenshell.http2.connection import Connection
 from pyopenshell.http2.events import (
     ConnectionTerminated,
-    DataReceived,
-    Drained,
     Event,
     GoAwayReceived,
     Header,
-    HeadersReceived,
     PingAcked,
-    StreamReset,
-    StreamsAllowed,
 )
 from pyopenshell.http2.faults import Draining, LocalError, TooManyStreams
 from pyopenshell.http2.limits import Limits
@@ -32,6 +27,7 @@ from pyopenshell.streams.buffers import ReceiveBuffer
 from pyopenshell.streams.contract import StreamBroken
 from pyopenshell.streams.http2_stream import Http2Stream
 from pyopenshell.streams.liveness import Liveness
+from pyopenshell.streams.stream_table import StreamTable
 from pyopenshell.streams.transports import WRITE_HIGH, error_words, tune, write_all, write_records
 from pyopenshell.streams.windows import PROCESS, Growth, WindowBudget
 
@@ -60,11 +56,10 @@ class Http2Connection(asyncio.BufferedProtocol):
         self.transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self.engine = Connection(role, limits, self._loop.time())
-        self._on_request = on_request
         self._on_connected = on_connected
         self._on_lost = on_lost
         self._buffer = ReceiveBuffer()
-        self._streams: dict[int, Http2Stream] = {}
+        self._streams = StreamTable(self, on_request, self._told)
         self._paused = False
         self._flushing = False
         self._draining = False
@@ -72,7 +67,6 @@ class Http2Connection(asyncio.BufferedProtocol):
         self.faulty = False  # the peer broke the protocol, or said nothing in time
         self._eof = False
         self._reason = ""
-        self._slot_waiters: list[asyncio.Future[None]] = []
         self._liveness = Liveness(self)
         self._growth = Growth(self._liveness.ask)
 
@@ -154,64 +148,21 @@ class Http2Connection(asyncio.BufferedProtocol):
     # -- in ---------------------------------------------------------------------------------------------------------
 
     def _dispatch(self, events: Sequence[Event], nbytes: int = 0) -> None:
-        streams = self._streams
-        kept = received = False
-        for event in events:
-            if type(event) is DataReceived:
-                stream = streams.get(event.stream_id)
-                if stream is None:
-                    self.engine.give_back(event.stream_id, event.flow)
-                    continue
-                if event.flow:
-                    received = True
-                    kept |= stream.data_received(event.data, event.flow)
-                if event.end_stream:
-                    stream.end_received()
-            else:
-                self._control(event)
-        if kept:
+        if self._streams.deliver(events):
             self._buffer.keep(nbytes)
-        if received and self._growth.due(self._liveness.heard):
-            self._growth.measure(streams.values(), self._liveness.heard)
+        if nbytes and self._growth.due(self._liveness.heard):
+            self._growth.measure(self._streams.all(), self._liveness.heard)
 
-    def _control(self, event: Event) -> None:
-        if isinstance(event, Drained):
-            stream = self._streams.get(event.stream_id)
-            if stream is not None:
-                stream.drained()
-        elif isinstance(event, HeadersReceived):
-            self._headers(event)
-        elif isinstance(event, StreamReset):
-            stream = self._streams.pop(event.stream_id, None)
-            self._slot_free()
-            if stream is not None:
-                stream.break_off(_reset_error(event, self.hop))
-        elif isinstance(event, PingAcked):
+    def _told(self, event: Event) -> None:
+        """What is about the connection and not about one stream."""
+        if isinstance(event, PingAcked):
             self._liveness.answered(event.payload)
-        elif isinstance(event, StreamsAllowed):
-            self._slot_free()
         elif isinstance(event, GoAwayReceived):
             self._draining = True
-            self._slot_free()
         elif isinstance(event, ConnectionTerminated):
             self.faulty |= event.code is not ErrorCode.NO_ERROR and not self._eof
             self._terminated(event.reason)
             self._close_transport()
-
-    def _headers(self, event: HeadersReceived) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is None:
-            if self._on_request is None or event.trailers:
-                return
-            stream = self._streams[event.stream_id] = Http2Stream(self, event.stream_id)
-            stream.headers = event.headers
-            if event.end_stream:
-                stream.end_received()
-            self._on_request(stream)
-            return
-        stream.headers_received(event.headers, event.trailers)
-        if event.end_stream:
-            stream.end_received()
 
     # -- streams ----------------------------------------------------------------------------------------------------
 
@@ -224,18 +175,15 @@ class Http2Connection(asyncio.BufferedProtocol):
                 stream_id = self.engine.open_stream(headers, end_stream)
                 break
             except TooManyStreams:
-                waiter: asyncio.Future[None] = self._loop.create_future()
-                self._slot_waiters.append(waiter)
-                await waiter
+                await self._streams.place()
             except Draining:
                 raise OpenShellError(
                     Code.UNAVAILABLE, f"{self.hop} is closing the connection", hint="try again"
                 ) from None
             except LocalError as error:
                 raise OpenShellError(Code.INVALID, f"cannot ask {self.hop}: {error}") from error
-        stream = self._streams[stream_id] = Http2Stream(self, stream_id)
         self.want_flush()
-        return stream
+        return self._streams.add(stream_id)
 
     def give_back(self, stream_id: int, flow: int) -> None:
         """The reader took `flow` bytes."""
@@ -251,18 +199,11 @@ class Http2Connection(asyncio.BufferedProtocol):
     def forget_if_over(self, stream: Http2Stream) -> None:
         """Forget a stream that has ended both ways."""
         if stream.ended and stream.end_sent:
-            self.forget(stream)
+            self._streams.forget(stream)
 
     def forget(self, stream: Http2Stream) -> None:
         """The stream is over: events for it go nowhere."""
-        if self._streams.pop(stream.id, None) is not None:
-            self._slot_free()
-
-    def _slot_free(self) -> None:
-        waiters, self._slot_waiters = self._slot_waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        self._streams.forget(stream)
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -274,7 +215,7 @@ class Http2Connection(asyncio.BufferedProtocol):
     @property
     def busy(self) -> bool:
         """Whether streams are open."""
-        return bool(self._streams)
+        return len(self._streams) > 0
 
     @property
     def reason(self) -> str:
@@ -296,7 +237,7 @@ class Http2Connection(asyncio.BufferedProtocol):
 
     def finish(self, reason: str) -> None:
         """Break every open stream, say GOAWAY, and close once it is sent."""
-        streams = list(self._streams)
+        streams = [stream.id for stream in self._streams.all()]
         self._terminated(reason)
         if not self.engine.terminated:
             for stream_id in streams:
@@ -325,10 +266,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         if self._reason:
             return
         self._reason = reason or f"{self.hop} closed the connection"
-        streams, self._streams = self._streams, {}
-        for stream in streams.values():
-            stream.break_off(StreamBroken(f"the connection to {self.hop} was lost: {self._reason}"))
-        self._slot_free()
+        self._streams.break_all(f"the connection to {self.hop} was lost: {self._reason}")
         self._liveness.stop()
 
     def _close_transport(self) -> None:
@@ -336,11 +274,3 @@ class Http2Connection(asyncio.BufferedProtocol):
             self._flush()
         if self.transport is not None:
             self.transport.close()
-
-
-def _reset_error(event: StreamReset, hop: str) -> StreamBroken:
-    if event.code is ErrorCode.REFUSED_STREAM:
-        return StreamBroken(f"{hop} took no new call", code=Code.UNAVAILABLE, hint="try again")
-    if event.remote:
-        return StreamBroken(f"{hop} reset the stream ({event.code.name})")
-    return StreamBroken(f"{hop} broke the protocol: {event.reason or event.code.name}")

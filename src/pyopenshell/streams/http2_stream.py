@@ -7,7 +7,6 @@ Writing: buffers are queued in the engine, and `write` waits while more than WRI
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from pyopenshell.http2.events import Header
 from pyopenshell.http2.faults import LocalError
 from pyopenshell.streams.buffers import ChunkQueue
 from pyopenshell.streams.contract import Buffer, StreamBroken, StreamBusy, StreamClosed
-from pyopenshell.streams.transports import wake
+from pyopenshell.streams.transports import Waiter
 from pyopenshell.streams.windows import StreamWindow
 
 if TYPE_CHECKING:
@@ -40,26 +39,24 @@ class Http2Stream:
         self.window = StreamWindow(connection.budget)
         self._chunks = ChunkQueue()
         self._flow = 0  # of the chunk that was read last
-        self._ended = False  # the peer's END_STREAM came, or we stopped reading
-        self._end_sent = False
-        self._broken: StreamBroken | None = None
+        self.ended = False  # the peer's END_STREAM came, or we stopped reading
+        self.end_sent = False  # ours was queued
+        self.broken: StreamBroken | None = None  # how the world ended it early
         self._closed = False
         self._why = "the stream is closed"
-        self._reader: asyncio.Future[None] | None = None
-        self._writer: asyncio.Future[None] | None = None
-        self._heading: asyncio.Future[None] | None = None
+        self._reader = Waiter()
+        self._writer = Waiter()
+        self._heading = Waiter()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "broken" if self._broken else "open"
-        return (
-            f"<Http2Stream {self.id} {state} chunks={len(self._chunks)} ended={self._ended} end_sent={self._end_sent}>"
-        )
+        state = "closed" if self._closed else "broken" if self.broken else "open"
+        return f"<Http2Stream {self.id} {state} chunks={len(self._chunks)} ended={self.ended} end_sent={self.end_sent}>"
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
     async def read(self) -> Buffer:
         """The next chunk, b"" at the end of the peer's direction. What came before a break is read first."""
-        if self._reader is not None:
+        if self._reader.taken:
             raise StreamBusy("two tasks read one stream")
         if self._flow:
             flow, self._flow = self._flow, 0
@@ -68,15 +65,11 @@ class Http2Stream:
         while not self._chunks:
             if self._closed:
                 raise StreamClosed(self._why)
-            if self._ended:
+            if self.ended:
                 return b""
-            if self._broken is not None:
-                raise self._broken
-            self._reader = asyncio.get_running_loop().create_future()
-            try:
-                await self._reader
-            finally:
-                self._reader = None
+            if self.broken is not None:
+                raise self.broken
+            await self._reader.wait()
         data, self._flow = self._chunks.pop()
         return data
 
@@ -85,30 +78,21 @@ class Http2Stream:
         while not self.headers:
             if self._closed:
                 raise StreamClosed(self._why)
-            if self._broken is not None:
-                raise self._broken
-            if self._heading is not None:
+            if self.broken is not None:
+                raise self.broken
+            if self._heading.taken:
                 raise StreamBusy("two tasks wait for the headers of one stream")
-            self._heading = asyncio.get_running_loop().create_future()
-            try:
-                await self._heading
-            finally:
-                self._heading = None
+            await self._heading.wait()
 
     @property
     def unread(self) -> bool:
         """Whether chunks wait to be read."""
         return bool(self._chunks)
 
-    @property
-    def ended(self) -> bool:
-        """Whether the peer's END_STREAM came."""
-        return self._ended
-
     def stop_reading(self) -> None:
         """Take the peer's direction as ended: `read` returns b"", what still comes is counted in `dropped` alone."""
-        self._ended = True
-        wake(self._reader)
+        self.ended = True
+        self._reader.wake()
 
     def admit(self) -> None:
         """The peer may send in earnest: open the receive window, as far as the process has memory for it."""
@@ -123,7 +107,7 @@ class Http2Stream:
 
     async def write(self, *buffers: Buffer) -> None:
         """Queue `buffers`; return when at most WRITE_AHEAD of them wait. Raises StreamBroken, StreamClosed, StreamBusy."""
-        if self._writer is not None:
+        if self._writer.taken:
             raise StreamBusy("two tasks write one stream")
         self._check_open()
         engine = self.connection.engine
@@ -137,16 +121,16 @@ class Http2Stream:
 
     async def end(self) -> None:
         """END_STREAM after what was written; returns when all of it is in frames. Idempotent."""
-        if self._end_sent:
+        if self.end_sent:
             return
-        if self._writer is not None:
+        if self._writer.taken:
             raise StreamBusy("end while another task writes")
         self._check_open()
         try:
             self.connection.engine.send_data(self.id, end_stream=True)
         except LocalError as error:
             raise self._gone() from error
-        self._end_sent = True
+        self.end_sent = True
         self.connection.want_flush(now=True)
         if self.connection.engine.unsent(self.id):
             await self._drained()
@@ -159,15 +143,10 @@ class Http2Stream:
             self.connection.engine.send_headers(self.id, headers, end_stream)
         except LocalError as error:
             raise self._gone() from error
-        self._end_sent = self._end_sent or end_stream
+        self.end_sent = self.end_sent or end_stream
         self.connection.want_flush()
         if end_stream:
             self.connection.forget_if_over(self)
-
-    @property
-    def end_sent(self) -> bool:
-        """Whether our direction has ended."""
-        return self._end_sent
 
     @property
     def unsent(self) -> int:
@@ -175,15 +154,11 @@ class Http2Stream:
         return self.connection.engine.unsent(self.id)
 
     async def _drained(self) -> None:
-        self._writer = asyncio.get_running_loop().create_future()
-        try:
-            await self._writer
-        finally:
-            self._writer = None
+        await self._writer.wait()
         if self._closed:
             raise StreamClosed(self._why)
-        if self._broken is not None:
-            raise self._broken
+        if self.broken is not None:
+            raise self.broken
 
     # -- ends -------------------------------------------------------------------------------------------------------
 
@@ -203,41 +178,35 @@ class Http2Stream:
 
     def fail(self, error: StreamBroken, code: ErrorCode = ErrorCode.CANCEL) -> None:
         """Reset the stream, and let every pending and later use of it raise `error`: a deadline, a peer's fault."""
-        if self._closed or self._broken is not None:
+        if self._closed or self.broken is not None:
             return
         self.connection.engine.reset(self.id, code)
         self.connection.forget(self)
         self.connection.want_flush()
         self.break_off(error)
 
-    @property
-    def broken(self) -> StreamBroken | None:
-        """How the world broke the stream, or None."""
-        return self._broken
-
     def _check_open(self) -> None:
         if self._closed:
             raise StreamClosed(self._why)
-        if self._broken is not None:
-            raise self._broken
-        if self._end_sent:
+        if self.broken is not None:
+            raise self.broken
+        if self.end_sent:
             raise StreamClosed("write after end")
 
     def _gone(self) -> StreamBroken:
-        return self._broken or StreamBroken(f"the stream to {self.connection.hop} is over")
+        return self.broken or StreamBroken(f"the stream to {self.connection.hop} is over")
 
     # -- told by the connection -------------------------------------------------------------------------------------
 
     def data_received(self, data: memoryview, flow: int) -> bool:
         """Queue `data`; tell whether it is referenced (False: copied, its buffer may be used again)."""
-        if self._closed or self._ended or not len(data):  # no data: nothing but padding
+        if self._closed or self.ended or not len(data):  # no data: nothing but padding
             self.dropped += len(data)
             self.connection.give_back(self.id, flow)
             return False
         self.window.received += flow
         kept = self._chunks.push(data, flow)
-        if self._reader is not None:
-            wake(self._reader)
+        self._reader.wake()
         return kept
 
     def headers_received(self, headers: list[Header], trailers: bool) -> None:
@@ -246,29 +215,29 @@ class Http2Stream:
             self.trailers = headers
         else:
             self.headers = headers
-            wake(self._heading)
+            self._heading.wake()
 
     def end_received(self) -> None:
         """END_STREAM came."""
-        self._ended = True
-        wake(self._reader)
+        self.ended = True
+        self._reader.wake()
         self.connection.forget_if_over(self)
 
     def drained(self) -> None:
         """What was written is in frames."""
-        wake(self._writer)
+        self._writer.wake()
 
     def break_off(self, error: StreamBroken) -> None:
         """The world ended the stream early: reset, or the connection is gone."""
-        if self._closed or self._broken is not None:
+        if self._closed or self.broken is not None:
             return
-        self._broken = error
+        self.broken = error
         self.window.release()
         self._wake_all()
         if self.on_over is not None:
             self.on_over()
 
     def _wake_all(self) -> None:
-        wake(self._reader)
-        wake(self._writer)
-        wake(self._heading)
+        self._reader.wake()
+        self._writer.wake()
+        self._heading.wake()

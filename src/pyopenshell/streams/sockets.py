@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from pyopenshell.streams.buffers import ReceiveBuffer
 from pyopenshell.streams.contract import Buffer, ByteStream, StreamBroken, StreamBusy, StreamClosed
-from pyopenshell.streams.transports import WRITE_HIGH, error_words, tune, wake, write_all
+from pyopenshell.streams.transports import WRITE_HIGH, Waiter, error_words, tune, write_all
 
 #: Bytes that wait for the reader before we stop to read the socket.
 READ_AHEAD = 256 * 1024
@@ -35,8 +35,8 @@ class SocketProtocol(asyncio.BufferedProtocol):
         self.ended = False
         self.broken: StreamBroken | None = None
         self.lost = asyncio.get_running_loop().create_future()
-        self.reader: asyncio.Future[None] | None = None
-        self.writer: asyncio.Future[None] | None = None
+        self.reader = Waiter()
+        self.writer = Waiter()
         self.on_break: Callable[[], None] | None = None
         self.closed = False
         self.why = "the stream is closed"
@@ -61,11 +61,11 @@ class SocketProtocol(asyncio.BufferedProtocol):
         if self.waiting >= READ_AHEAD and self.transport is not None:
             self.reading_paused = True
             self.transport.pause_reading()
-        wake(self.reader)
+        self.reader.wake()
 
     def eof_received(self) -> bool:
         self.ended = True
-        wake(self.reader)
+        self.reader.wake()
         return True  # half-close: writing goes on
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -76,15 +76,15 @@ class SocketProtocol(asyncio.BufferedProtocol):
                 self.on_break()
         if not self.lost.done():
             self.lost.set_result(None)
-        wake(self.reader)
-        wake(self.writer)
+        self.reader.wake()
+        self.writer.wake()
 
     def pause_writing(self) -> None:
         self.writing_paused = True
 
     def resume_writing(self) -> None:
         self.writing_paused = False
-        wake(self.writer)
+        self.writer.wake()
 
 
 class SocketStream(ByteStream):
@@ -108,7 +108,7 @@ class SocketStream(ByteStream):
 
     async def read(self) -> Buffer:
         protocol = self._protocol
-        if protocol.reader is not None:
+        if protocol.reader.taken:
             raise StreamBusy("two tasks read one stream")
         while not protocol.chunks:
             if protocol.closed:
@@ -118,11 +118,7 @@ class SocketStream(ByteStream):
                 return b""
             if protocol.broken is not None:
                 raise protocol.broken
-            protocol.reader = asyncio.get_running_loop().create_future()
-            try:
-                await protocol.reader
-            finally:
-                protocol.reader = None
+            await protocol.reader.wait()
         chunk = protocol.chunks.popleft()
         protocol.waiting -= len(chunk)
         if protocol.reading_paused and protocol.waiting < READ_AHEAD // 2 and protocol.transport is not None:
@@ -132,18 +128,14 @@ class SocketStream(ByteStream):
 
     async def write(self, *data: Buffer) -> None:
         protocol = self._protocol
-        if protocol.writer is not None:
+        if protocol.writer.taken:
             raise StreamBusy("two tasks write one stream")
         transport = self._open()
         write_all(transport, data)
         if transport.is_closing():  # the write failed; the reason is told in the event loop's next turn
             await asyncio.shield(protocol.lost)
         elif protocol.writing_paused:
-            protocol.writer = asyncio.get_running_loop().create_future()
-            try:
-                await protocol.writer
-            finally:
-                protocol.writer = None
+            await protocol.writer.wait()
         if protocol.closed:
             raise StreamClosed(protocol.why)
         if protocol.broken is not None:
@@ -152,7 +144,7 @@ class SocketStream(ByteStream):
     async def end(self) -> None:
         if self._end_sent and not self._protocol.closed and self._protocol.broken is None:
             return
-        if self._protocol.writer is not None:
+        if self._protocol.writer.taken:
             raise StreamBusy("end while another task writes")
         transport = self._open()
         self._end_sent = True
@@ -185,8 +177,8 @@ class SocketStream(ByteStream):
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
             transport.abort()
-        wake(protocol.reader)
-        wake(protocol.writer)
+        protocol.reader.wake()
+        protocol.writer.wake()
 
     async def close(self) -> None:
         """As the contract; returns when the kernel has taken what was written."""

@@ -60,6 +60,32 @@ def write_records(transport: asyncio.Transport, buffers: Sequence[Buffer]) -> No
     transport.writelines(grouped)
 
 
+class Waiter:
+    """A place where one task waits until another part wakes it."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self) -> None:
+        self._future: asyncio.Future[None] | None = None
+
+    @property
+    def taken(self) -> bool:
+        """Whether a task waits here."""
+        return self._future is not None
+
+    async def wait(self) -> None:
+        """Wait for `wake`. The caller looks again afterwards: it may have been woken for nothing."""
+        self._future = asyncio.get_running_loop().create_future()
+        try:
+            await self._future
+        finally:
+            self._future = None
+
+    def wake(self) -> None:
+        """Let the task that waits, if any, look again."""
+        wake(self._future)
+
+
 def wake(waiter: asyncio.Future[None] | None) -> None:
     """Let the one task that awaits `waiter` look again."""
     if waiter is not None and not waiter.done():
