@@ -75,20 +75,6 @@ def test_a_name_is_cut_at_15_bytes() -> None:
     assert in_child(renamed) == "openshell-super\n"
 
 
-def test_a_title_is_seen_by_ps_and_cut_to_its_room() -> None:
-    def titled() -> list[str]:
-        with open("/proc/self/cmdline", "rb") as line:
-            room = len(line.read())
-        seen = []
-        for title in ("openshell-init: web", "x" * 100_000):
-            process.set_title(title)
-            with open("/proc/self/cmdline", "rb") as line:
-                seen.append(line.read().rstrip(b"\0").decode())
-        return [seen[0], str(len(seen[1]) == room - 1)]
-
-    assert in_child(titled) == ["openshell-init: web", "True"]
-
-
 def test_memory_is_measured_in_bytes() -> None:
     own = process.memory(os.getpid())
     assert 1 << 20 < own.pss <= own.rss < 1 << 33

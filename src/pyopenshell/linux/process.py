@@ -5,7 +5,6 @@ A pid alone names nothing: it is given anew. The pair (pid, start time) is never
 
 from __future__ import annotations
 
-import ctypes
 import os
 from dataclasses import dataclass
 
@@ -13,7 +12,6 @@ from pyopenshell.linux import syscalls
 
 NAME_MAX = 15  # bytes of a thread's name: TASK_COMM_LEN less its NUL, PR_SET_NAME of prctl(2)
 _START_TIME = 22  # field of /proc/PID/stat, counted from 1, proc_pid_stat(5)
-_ARGUMENTS = 48  # arg_start, and arg_end behind it
 _KIB = 1024
 
 
@@ -84,20 +82,6 @@ def memory(pid: int) -> Memory:
 def set_name(name: str) -> None:
     """Set the name in `ps -o comm` and /proc/PID/comm: the first 15 bytes of `name`."""
     syscalls.prctl(syscalls.PR_SET_NAME, name.encode("utf-8", "replace")[:NAME_MAX])
-
-
-def set_title(title: str) -> None:
-    """Set what `ps` shows: the name (first 15 bytes), and the command line as far as the memory of the first one reaches."""
-    set_name(title)
-    with open("/proc/self/stat", "rb") as stat:
-        line = stat.read()
-    fields = line[line.rindex(b")") + 2 :].split()
-    start, end = int(fields[_ARGUMENTS - 3]), int(fields[_ARGUMENTS - 2])
-    if 0 < start < end:
-        # The kernel reads /proc/PID/cmdline from there; Python has copied it long ago, and nobody else reads it again.
-        ctypes.memmove(
-            start, title.encode("utf-8", "replace")[: end - start - 1].ljust(end - start, b"\0"), end - start
-        )
 
 
 def set_dumpable(on: bool) -> None:
