@@ -14,14 +14,7 @@ from collections.abc import Callable, Sequence
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.http2.codes import ErrorCode, Role
 from pyopenshell.http2.connection import Connection
-from pyopenshell.http2.events import (
-    ConnectionTerminated,
-    Event,
-    GoAwayReceived,
-    Header,
-    PingAcked,
-)
-from pyopenshell.http2.faults import Draining, LocalError, TooManyStreams
+from pyopenshell.http2.events import ConnectionTerminated, Event, GoAwayReceived, Header, PingAcked
 from pyopenshell.http2.limits import Limits
 from pyopenshell.streams.buffers import ReceiveBuffer
 from pyopenshell.streams.contract import StreamBroken
@@ -66,7 +59,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         self._tls = False
         self.faulty = False  # the peer broke the protocol, or said nothing in time
         self._eof = False
-        self._reason = ""
+        self.reason = ""  # why the connection is gone; empty while it is up
         self._liveness = Liveness(self)
         self._growth = Growth(self._liveness.ask)
 
@@ -106,7 +99,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         self._terminated(error_words(exc) if exc is not None else "")
         self._dispatch(self.engine.receive_eof())
         if not self.lost.done():
-            self.lost.set_result(self._reason or "closed")
+            self.lost.set_result(self.reason or "closed")
         if self._on_lost is not None:
             self._on_lost(self)
 
@@ -166,24 +159,9 @@ class Http2Connection(asyncio.BufferedProtocol):
 
     # -- streams ----------------------------------------------------------------------------------------------------
 
-    async def open_stream(self, headers: Sequence[Header], end_stream: bool = False) -> Http2Stream:
-        """Client: open a stream, waiting for a free place. Raises UNAVAILABLE when the connection is gone or draining."""
-        while True:
-            if self.transport is None or self.engine.terminated:
-                raise self.unavailable()
-            try:
-                stream_id = self.engine.open_stream(headers, end_stream)
-                break
-            except TooManyStreams:
-                await self._streams.place()
-            except Draining:
-                raise OpenShellError(
-                    Code.UNAVAILABLE, f"{self.hop} is closing the connection", hint="try again"
-                ) from None
-            except LocalError as error:
-                raise OpenShellError(Code.INVALID, f"cannot ask {self.hop}: {error}") from error
-        self.want_flush()
-        return self._streams.add(stream_id)
+    async def open_stream(self, headers: Sequence[Header]) -> Http2Stream:
+        """Client: open a stream, waiting for a free place. Raises UNAVAILABLE (gone, draining), INVALID (too large)."""
+        return await self._streams.open(headers)
 
     def give_back(self, stream_id: int, flow: int) -> None:
         """The reader took `flow` bytes."""
@@ -196,11 +174,6 @@ class Http2Connection(asyncio.BufferedProtocol):
         self.engine.set_window(stream_id, size)
         self.want_flush()
 
-    def forget_if_over(self, stream: Http2Stream) -> None:
-        """Forget a stream that has ended both ways."""
-        if stream.ended and stream.end_sent:
-            self._streams.forget(stream)
-
     def forget(self, stream: Http2Stream) -> None:
         """The stream is over: events for it go nowhere."""
         self._streams.forget(stream)
@@ -210,22 +183,17 @@ class Http2Connection(asyncio.BufferedProtocol):
     @property
     def usable(self) -> bool:
         """Whether a new stream could be opened."""
-        return self.transport is not None and not (self._reason or self._draining or self.engine.terminated)
+        return self.transport is not None and not (self.reason or self._draining or self.engine.terminated)
 
     @property
     def busy(self) -> bool:
         """Whether streams are open."""
         return len(self._streams) > 0
 
-    @property
-    def reason(self) -> str:
-        """Why the connection is gone; empty while it is up."""
-        return self._reason
-
     def unavailable(self) -> OpenShellError:
         """The error for a call that cannot be opened because the connection is gone."""
         text = f"the connection to {self.hop} is gone"
-        return OpenShellError(Code.UNAVAILABLE, f"{text}: {self._reason}" if self._reason else text)
+        return OpenShellError(Code.UNAVAILABLE, f"{text}: {self.reason}" if self.reason else text)
 
     def drain(self) -> None:
         """GOAWAY: no new streams; the connection ends after the last open one."""
@@ -257,16 +225,16 @@ class Http2Connection(asyncio.BufferedProtocol):
         if self.transport is None or self.engine.terminated:
             raise self.unavailable()
         seconds = await self._liveness.round_trip()
-        if self._reason:
-            raise StreamBroken(f"the connection to {self.hop} was lost: {self._reason}")
+        if self.reason:
+            raise StreamBroken(f"the connection to {self.hop} was lost: {self.reason}")
         return seconds
 
     def _terminated(self, reason: str) -> None:
         """Every stream is over; told once, by whoever comes first."""
-        if self._reason:
+        if self.reason:
             return
-        self._reason = reason or f"{self.hop} closed the connection"
-        self._streams.break_all(f"the connection to {self.hop} was lost: {self._reason}")
+        self.reason = reason or f"{self.hop} closed the connection"
+        self._streams.break_all(f"the connection to {self.hop} was lost: {self.reason}")
         self._liveness.stop()
 
     def _close_transport(self) -> None:

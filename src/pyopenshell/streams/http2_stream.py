@@ -134,7 +134,7 @@ class Http2Stream:
         self.connection.want_flush(now=True)
         if self.connection.engine.unsent(self.id):
             await self._drained()
-        self.connection.forget_if_over(self)
+        self._forget_if_over()
 
     def send_headers(self, headers: Sequence[Header], end_stream: bool = False) -> None:
         """Server: the response's headers, or trailers (sent after the queued data). Raises StreamBroken, StreamClosed."""
@@ -146,7 +146,7 @@ class Http2Stream:
         self.end_sent = self.end_sent or end_stream
         self.connection.want_flush()
         if end_stream:
-            self.connection.forget_if_over(self)
+            self._forget_if_over()
 
     @property
     def unsent(self) -> int:
@@ -185,6 +185,10 @@ class Http2Stream:
         self.connection.want_flush()
         self.break_off(error)
 
+    def _forget_if_over(self) -> None:
+        if self.ended and self.end_sent:
+            self.connection.forget(self)
+
     def _check_open(self) -> None:
         if self._closed:
             raise StreamClosed(self._why)
@@ -221,7 +225,7 @@ class Http2Stream:
         """END_STREAM came."""
         self.ended = True
         self._reader.wake()
-        self.connection.forget_if_over(self)
+        self._forget_if_over()
 
     def drained(self) -> None:
         """What was written is in frames."""

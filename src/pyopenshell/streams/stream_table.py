@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from pyopenshell.errors import Code
+from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.http2.codes import ErrorCode
 from pyopenshell.http2.events import (
     DataReceived,
     Drained,
     Event,
     GoAwayReceived,
+    Header,
     HeadersReceived,
     StreamReset,
     StreamsAllowed,
 )
+from pyopenshell.http2.faults import Draining, LocalError, TooManyStreams
 from pyopenshell.streams.contract import StreamBroken
 from pyopenshell.streams.http2_stream import Http2Stream
 from pyopenshell.streams.transports import wake
@@ -65,8 +67,30 @@ class StreamTable:
             stream.break_off(StreamBroken(reason))
         self._place_free()
 
-    async def place(self) -> None:
-        """Wait until there may be room for another stream of ours (MAX_CONCURRENT_STREAMS)."""
+    async def open(self, headers: Sequence[Header]) -> Http2Stream:
+        """Client: open a stream; while the peer has no place for one (MAX_CONCURRENT_STREAMS), wait.
+
+        Raises UNAVAILABLE when the connection is gone or draining, INVALID for headers that the peer does not take.
+        """
+        connection = self._connection
+        while True:
+            if connection.reason or connection.engine.terminated:
+                raise connection.unavailable()
+            try:
+                stream_id = connection.engine.open_stream(headers)
+            except TooManyStreams:
+                await self._place()
+            except Draining:
+                raise OpenShellError(
+                    Code.UNAVAILABLE, f"{connection.hop} is closing the connection", hint="try again"
+                ) from None
+            except LocalError as error:
+                raise OpenShellError(Code.INVALID, f"cannot ask {connection.hop}: {error}") from error
+            else:
+                connection.want_flush()
+                return self.add(stream_id)
+
+    async def _place(self) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         await waiter
