@@ -23,16 +23,18 @@ class Work:
         before = self._last.get(name)
 
         async def after() -> None:
-            try:
-                if before is not None:
-                    await asyncio.wait([before])
-                await work
-            finally:
-                work.close()  # where it never came to its turn
+            if before is not None:
+                await asyncio.wait([before])
+            await work
+
+        def done(task: asyncio.Task[None]) -> None:
+            work.close()  # where it never came to its turn
+            if self._last.get(name) is task:
+                del self._last[name]
 
         task = self.beside(after(), name)
         self._last[name] = task
-        task.add_done_callback(lambda done: self._last.pop(name) if self._last.get(name) is done else None)
+        task.add_done_callback(done)
         return task
 
     def beside(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:

@@ -1,0 +1,33 @@
+"""What a driver is told: a fresh token of the sandbox, its key, ids only where there are ranges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pyopenshell.gateway.births import Births
+from pyopenshell.gateway.jwt import SupervisorTokens
+from pyopenshell.model import SandboxSpec, new_id
+from pyopenshell.store.sandboxes import SandboxRecord
+
+
+class Bases:
+    async def claim(self, sandbox_id: str) -> int:
+        return 0x100000
+
+
+@pytest.mark.parametrize(("ranges", "base"), [(True, 0x100000), (False, 0)])
+async def test_a_birth(tmp_path: Path, ranges: bool, base: int) -> None:
+    tokens = SupervisorTokens(tmp_path, "test")
+    births = Births(tokens, Bases(), "/run/far.sock", ranges, True, lambda: 1000.0)  # type: ignore[arg-type]
+    record = SandboxRecord(
+        id=new_id(), name="web", created_at=1.0, spec=SandboxSpec(command=("job",)), host_key_private="KEY"
+    )
+    birth = await births.of(record)
+    assert (birth.sandbox_id, birth.name, birth.spec) == (record.id, "web", record.spec)
+    assert tokens.verify(birth.token, 1000.0) == record.id
+    assert (birth.host_key, birth.gateway_socket) == ("KEY", "/run/far.sock")
+    assert (birth.id_base, birth.lifetime_gateway) == (base, True)
+    assert birth.token not in repr(birth)
+    assert "KEY" not in repr(birth)
