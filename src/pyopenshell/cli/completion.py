@@ -47,7 +47,7 @@ end
 complete -c openshell -f -a '(__openshell)'
 """
 
-_SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
+SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 
 
 @click.command(cls=Command, example="openshell completion bash > ~/.local/share/bash-completion/completions/openshell")
@@ -55,7 +55,7 @@ _SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 @click.pass_obj
 def completion(context: Context, shell: str) -> None:
     """Print the completion script for a shell."""
-    context.out(_SCRIPTS[shell].rstrip("\n"))
+    context.out(SCRIPTS[shell].rstrip("\n"))
 
 
 @click.command(cls=Command, hidden=True, example="openshell complete 1 -- sand")
@@ -64,10 +64,10 @@ def completion(context: Context, shell: str) -> None:
 @click.pass_obj
 def complete(context: Context, position: int, words: tuple[str, ...]) -> None:
     """Print candidates for the word at POSITION (1 is the first after the program), one a line."""
-    index = position - 1
-    before = list(words[:index]) if index >= 0 else []
-    incomplete = words[index] if 0 <= index < len(words) else ""
-    found = candidates(context, before, incomplete)
+    if not 1 <= position <= len(words) + 1:
+        return
+    before, at = list(words[: position - 1]), words[position - 1 : position]
+    found = candidates(context, before, at[0] if at else "")
     if found:
         context.out("\n".join(found))
 

@@ -18,7 +18,7 @@ from pyopenshell.cli.context import Context
 from pyopenshell.cli.progress import Progress
 from pyopenshell.cli.sandbox import tell
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.model import Limits, Phase, SandboxSpec
+from pyopenshell.model import Limits, Phase, SandboxSpec, check_name
 from pyopenshell.sdk.client import Client
 from pyopenshell.sdk.gateways import Registry
 from pyopenshell.sdk.last_used import LastUsed
@@ -76,6 +76,8 @@ async def create(
     """
     if attached and not command:
         raise click.UsageError("--attach needs a command behind '--'")
+    if name is not None:
+        check_name(name, "sandbox name")
     spec = SandboxSpec(
         source=source_of(context, source) if source is not None else "",
         env=pairs(env, "--env"),
@@ -89,9 +91,7 @@ async def create(
     )
     await start_first_gateway(context)
     async with client_of(context) as client:
-        made = await client.sandboxes.create(
-            spec, name=name if name is not None else "", labels=pairs(labels, "--label")
-        )
+        made = await client.sandboxes.create(spec, name=name or "", labels=pairs(labels, "--label"))
         LastUsed(context.paths).set(client.gateway.name, made.name)
         if attached:
             return await attach(context, client, made.name)
@@ -146,7 +146,8 @@ async def _wait(context: Context, client: Client, made: Sandbox) -> Sandbox:
                     made.name, progress=lambda seen: progress.say(f"{made.name}: {seen.phase.label.lower()}")
                 )
     except asyncio.CancelledError:
-        if not interrupted:
+        if not interrupted or main is None:
             raise
+        main.uncancel()
         context.err(f"sandbox {made.name} goes on starting; 'openshell sandbox delete {made.name}' removes it")
-        raise KeyboardInterrupt from None
+        raise click.Abort from None

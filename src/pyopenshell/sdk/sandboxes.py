@@ -41,9 +41,11 @@ class Sandboxes:
             check_name(name, "sandbox name")
         for key, value in (labels or {}).items():
             check_label(key, value)
+        spec = spec or SandboxSpec()
+        sandbox_spec.check(spec)
         request = pb.CreateSandboxRequest(
             name=name,
-            spec=sandbox_spec.to_message(spec or SandboxSpec()),
+            spec=sandbox_spec.to_message(spec),
             labels=dict(labels or {}),
             request_id=new_id(),
         )

@@ -72,8 +72,7 @@ def of_message(message: pb.SandboxSpec) -> SandboxSpec:
             Code.INVALID, f"image {source[:80]!r} is not supported", hint="use dir:/path or tar:/path, or none at all"
         )
     env = {**message.template.environment, **message.environment}
-    check_command(tuple(message.command) or ("-",), env)
-    return SandboxSpec(
+    spec = SandboxSpec(
         source=source,
         env=env,
         workdir=message.workdir,
@@ -81,6 +80,17 @@ def of_message(message: pb.SandboxSpec) -> SandboxSpec:
         limits=_limits(message),
         log_level=message.log_level,
     )
+    check(spec)
+    return spec
+
+
+def check(spec: SandboxSpec) -> None:
+    """Raise INVALID, naming the limit, for a command, environment or directory that no process could have."""
+    check_command(spec.command or ("-",), spec.env)
+    if "\0" in spec.workdir:
+        raise OpenShellError(Code.INVALID, "the working directory holds a NUL byte")
+    if spec.workdir and not spec.workdir.startswith("/"):
+        raise OpenShellError(Code.INVALID, f"working directory {spec.workdir[:80]!r} is not absolute")
 
 
 def _limits(message: pb.SandboxSpec) -> Limits:

@@ -1,0 +1,79 @@
+"""ssh-config and ssh-proxy: the host key is in place before the first byte, and every end is passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+from pyopenshell.cli.app import run
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.sdk.paths import Paths
+from pyopenshell.sdk.ssh_files import SshFiles
+from tests.support.client_gateway import HOST_KEY, FakeGateway
+from tests.support.command_line import CommandLine
+
+
+async def test_the_block(line: CommandLine) -> None:
+    done = await line("sandbox", "ssh-config", "web")
+    assert done.code == 0
+    assert done.out.startswith(
+        "Host openshell-web\n  HostName web.fake.openshell\n  User sandbox\n  ProxyCommand env XDG_"
+    )
+    assert "'/opt/open shell/bin/openshell' ssh-proxy --gateway fake -- web\n" in done.out
+    assert SshFiles.of(Paths.of(line.environ)).private_key.exists()
+    assert (await line("sandbox", "ssh-config")).out == done.out
+    assert (await line("sandbox", "ssh-config", "nobody")).code == 1
+
+
+async def test_bytes_go_through_and_the_key_is_there_first(line: CommandLine, gateway: FakeGateway) -> None:
+    ours, theirs = socket.socketpair()
+    given = theirs.detach()
+    context = line.context(given, os.dup(given), None)
+    task = asyncio.create_task(run(["ssh-proxy", "web"], context))
+    reader, writer = await asyncio.open_connection(sock=ours)
+    writer.write(b"SSH-2.0-test\r\n")
+    assert await reader.readexactly(14) == b"SSH-2.0-test\r\n"
+    files = SshFiles.of(Paths.of(line.environ))
+    assert files.known_hosts.read_text() == f"web.fake.openshell {HOST_KEY}\n"
+    assert gateway.inits[0].ssh_authorized_key == files.public_key.read_text().strip()
+    assert gateway.made_sessions[0].max_connections == 1
+    writer.write_eof()
+    assert await reader.read() == b""
+    assert await asyncio.wait_for(task, 20) == 0
+    assert gateway.sessions == []
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_lost_gateway(line: CommandLine, gateway: FakeGateway) -> None:
+    ours, theirs = socket.socketpair()
+    given = theirs.detach()
+    task = asyncio.create_task(run(["ssh-proxy", "web"], line.context(given, os.dup(given), None)))
+    reader, writer = await asyncio.open_connection(sock=ours)
+    writer.write(b"x")
+    await reader.readexactly(1)
+    await gateway.cut()
+    assert await asyncio.wait_for(task, 20) == 255
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_refusals(line: CommandLine, gateway: FakeGateway) -> None:
+    assert (await line("ssh-proxy", "nobody", stdin=b"")).code == 1
+    done = await line("ssh-proxy", "a;b", stdin=b"")
+    assert done.code == 2 and "is not valid" in done.err
+    done = await line("ssh-proxy", "web")
+    assert "needs standard input and output" in done.err
+    gateway.refuse["ForwardTcp"] = OpenShellError(Code.EXHAUSTED, "too many connections")
+    done = await line("ssh-proxy", "web", stdin=b"x")
+    assert (done.code, done.err) == (255, "error: too many connections\n")
+
+
+async def test_a_gateway_without_host_keys_is_not_trusted(line: CommandLine, gateway: FakeGateway) -> None:
+    gateway.host_key = ""
+    done = await line("ssh-proxy", "web", stdin=b"x")
+    assert done.code == 255
+    assert "no usable SSH host key" in done.err
+    assert not gateway.inits
+    assert gateway.sessions == []
