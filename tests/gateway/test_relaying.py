@@ -66,7 +66,9 @@ async def test_a_relay_is_audited_from_its_opening_to_its_end(kit: Kit) -> None:
     names = [name for name, message in of_class(events, 4001) if "relay" in message]
     assert names == ["Open", "Close"]
     assert of_class(events, 4007)
-    closed = json.dumps([event for event in events if event["activity_name"] == "Close" and "relay" in event["message"]])
+    closed = json.dumps(
+        [event for event in events if event["activity_name"] == "Close" and "relay" in event["message"]]
+    )
     assert sandbox.metadata.id in closed
     assert '"bytes_' in closed
     assert token not in text

@@ -155,7 +155,11 @@ def test_pending_opens_move_to_a_newer_session_and_claimed_ones_stay() -> None:
     switchboard.result(ONE, "c2", success=True)
     switchboard.claim("c3", "box")
     acts = switchboard.connect(TWO, 5.0)
-    assert acts == [EndSession(ONE, "superseded by a newer session", Code.CONFLICT), SendOpen(TWO, opening), SendOpen(TWO, dialled)]
+    assert acts == [
+        EndSession(ONE, "superseded by a newer session", Code.CONFLICT),
+        SendOpen(TWO, opening),
+        SendOpen(TWO, dialled),
+    ]
     switchboard.disconnect(ONE, 5.1)
     assert switchboard.sessions.link("box") is Link.LIVE
     assert switchboard.next_deadline() == 5.0 + CLAIM_TIMEOUT
