@@ -105,8 +105,8 @@ async def test_a_peer_that_is_silent_is_asked_and_then_lost(monkeypatch: pytest.
         call = await channel.open("/s")
         await called.wait()
         connection = channel._connection
-        heard = connection._liveness.heard
-        while connection._liveness.heard == heard:  # noqa: ASYNC110 - the answer to a keepalive has come
+        heard = connection.liveness.heard
+        while connection.liveness.heard == heard:  # noqa: ASYNC110 - the answer to a keepalive has come
             await asyncio.sleep(0)
         assert not channel.closed
         connection.buffer_updated = lambda nbytes: None  # type: ignore[method-assign] # the network swallows all from here on

@@ -49,7 +49,7 @@ async def test_the_window_comes_back_when_the_next_chunk_is_asked_for() -> None:
         total = len(await server.read())
         for _ in range(10):
             await client.connection.ping()
-        assert total + server._chunks.size == 65_535
+        assert total + server._chunks.size == 65_536
         assert not writing.done()
         while total < 400_000:
             total += len(await server.read())
@@ -135,7 +135,7 @@ async def test_headers_are_waited_for_by_one_task() -> None:
 async def test_a_window_is_paid_for_as_long_as_the_stream_lives() -> None:
     budget = WindowBudget()
     async with two_ends(budget) as (client, server):
-        assert budget.used == 65_535
+        assert budget.used == 65_536
         server.admit()
         assert budget.used == 1024 * 1024
         client.reset()

@@ -29,6 +29,7 @@ class Connection:
         self.hop = "the peer"
         self.reason = ""
         self.budget = WindowBudget()
+        self.liveness: Any = SimpleNamespace(now=lambda: 0.0)
         self.given_back: list[tuple[int, int]] = []
         self.answers: list[int | Exception] = []
         self.engine: Any = SimpleNamespace(terminated=False, open_stream=self.open_stream)

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from pyopenshell.http2.limits import Limits
+from pyopenshell.streams.windows import ADMITTED, GROWN, INITIAL, StreamWindow, WindowBudget
 
-from pyopenshell.streams.windows import (
-    ADMITTED,
-    GROWN,
-    INITIAL,
-    MEASURE_EVERY,
-    Growth,
-    StreamWindow,
-    WindowBudget,
-)
+
+def filled(window: StreamWindow, now: float) -> int | None:
+    """A round trip of 10 ms in which the reader takes all of the window; the new size."""
+    assert window.taken(1, now)
+    window.taken(window.size, now)
+    return window.answered(now + 0.01)
+
+
+def test_the_engine_begins_with_the_same_size() -> None:
+    assert Limits().initial_window == INITIAL
 
 
 def test_a_window_is_small_until_admission() -> None:
@@ -18,9 +20,10 @@ def test_a_window_is_small_until_admission() -> None:
     window = StreamWindow(budget)
     assert window.size == budget.used == INITIAL
     assert window.adjust() is None
-    assert window.measured(INITIAL) is None
-    assert window.admit() == ADMITTED
-    assert window.admit() is None
+    assert not window.taken(INITIAL, 0.0)
+    assert window.answered(0.0) is None
+    assert window.admit(0.0) == ADMITTED
+    assert window.admit(0.0) is None
     assert budget.used == ADMITTED
     window.release()
     window.release()
@@ -28,72 +31,47 @@ def test_a_window_is_small_until_admission() -> None:
     assert window.adjust() is None
 
 
-def test_a_window_that_was_nearly_filled_in_a_round_trip_doubles_up_to_its_end() -> None:
+def test_a_window_that_is_filled_in_a_round_trip_doubles_up_to_its_end() -> None:
     window = StreamWindow(WindowBudget())
-    window.admit()
-    assert window.measured(ADMITTED * 2 // 3 - 1) is None
-    sizes = []
-    while (size := window.measured(window.size)) is not None:
-        sizes.append(size)
+    window.admit(0.0)
+    sizes = [filled(window, float(second)) for second in range(1, 4)]
     assert sizes == [2 * ADMITTED, 4 * ADMITTED, GROWN]
+    assert not window.taken(GROWN, 10.0)
+
+
+def test_a_reader_that_takes_little_gets_no_more() -> None:
+    window = StreamWindow(WindowBudget())
+    window.admit(0.0)
+    assert window.taken(1, 1.0)
+    window.taken(100, 1.0)
+    assert window.answered(1.01) is None
+    assert window.size == ADMITTED
 
 
 def test_without_room_an_admitted_window_stays_small_until_there_is_some() -> None:
     budget = WindowBudget(limit=ADMITTED + INITIAL)
     first, second = StreamWindow(budget), StreamWindow(budget)
-    assert first.admit() == ADMITTED
+    assert first.admit(0.0) == ADMITTED
     assert budget.pressed
-    assert second.admit() is None
+    assert second.admit(0.0) is None
     assert second.adjust() is None
+    assert not second.taken(INITIAL, 1.0)
     first.release()
     assert second.adjust() == ADMITTED
     assert budget.used == ADMITTED
 
 
-def test_under_pressure_a_grown_window_goes_back() -> None:
+def test_under_pressure_a_grown_window_goes_back_and_may_grow_again() -> None:
     budget = WindowBudget(limit=4 * ADMITTED)
     window = StreamWindow(budget)
-    window.admit()
-    assert window.measured(ADMITTED) == 2 * ADMITTED
-    assert window.measured(2 * ADMITTED) is None  # it would leave no room for an admission
+    window.admit(0.0)
+    assert filled(window, 1.0) == 2 * ADMITTED
+    assert filled(window, 2.0) is None  # it would leave no room for an admission
     assert window.adjust() is None
     others = [StreamWindow(budget) for _ in range(3)]
-    assert [other.admit() for other in others] == [ADMITTED, None, None]
+    assert [other.admit(0.0) for other in others] == [ADMITTED, None, None]
     assert window.adjust() == ADMITTED
-    assert others[1].adjust() is None or budget.used <= budget.limit
-    assert "of 4194304" in repr(budget)
-
-
-class Stream:
-    def __init__(self, budget: WindowBudget, *, admitted: bool) -> None:
-        self.window = StreamWindow(budget)
-        self.sizes: list[int | None] = []
-        if admitted:
-            self.window.admit()
-
-    def set_window(self, size: int | None) -> None:
-        self.sizes.append(size)
-
-
-def test_growth_measures_one_round_trip_at_a_time() -> None:
-    asked: list[Callable[[], None]] = []
-    growth = Growth(asked.append)
-    budget = WindowBudget()
-    fast, slow, new = (Stream(budget, admitted=yes) for yes in (True, True, False))
-    assert growth.due(1.0)
-    growth.measure([fast, slow, new], 1.0)
-    assert not growth.due(10.0)
-    fast.window.received += ADMITTED
-    slow.window.received += 10
-    asked.pop()()
-    assert (fast.sizes, slow.sizes, new.sizes) == ([2 * ADMITTED], [None], [])
-    assert not growth.due(1.0 + MEASURE_EVERY / 2)
-    assert growth.due(1.0 + MEASURE_EVERY * 1.01)
-
-
-def test_growth_asks_nothing_when_nothing_may_grow() -> None:
-    asked: list[Callable[[], None]] = []
-    growth = Growth(asked.append)
-    growth.measure([Stream(WindowBudget(), admitted=False)], 1.0)
-    assert asked == []
-    assert growth.due(2.0)
+    for other in others:
+        other.release()
+    assert filled(window, 10.0) == 2 * ADMITTED
+    assert repr(budget) == "<WindowBudget 2097152 of 4194304>"

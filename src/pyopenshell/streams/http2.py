@@ -22,7 +22,7 @@ from pyopenshell.streams.http2_stream import Http2Stream
 from pyopenshell.streams.liveness import Liveness
 from pyopenshell.streams.stream_table import StreamTable
 from pyopenshell.streams.transports import WRITE_HIGH, error_words, tune, write_all, write_records
-from pyopenshell.streams.windows import PROCESS, Growth, WindowBudget
+from pyopenshell.streams.windows import PROCESS, WindowBudget
 
 #: Bytes taken from the engine for one write: two streams' turns.
 TAKE = 128 * 1024
@@ -60,8 +60,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         self.faulty = False  # the peer broke the protocol, or said nothing in time
         self._eof = False
         self.reason = ""  # why the connection is gone; empty while it is up
-        self._liveness = Liveness(self)
-        self._growth = Growth(self._liveness.ask)
+        self.liveness = Liveness(self)
 
     def __repr__(self) -> str:
         return f"<Http2Connection to {self.hop} streams={len(self._streams)} {'lost' if self.lost.done() else 'up'}>"
@@ -74,7 +73,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         tune(transport)
         transport.set_write_buffer_limits(high=WRITE_HIGH)
         self._tls = transport.get_extra_info("ssl_object") is not None
-        self._liveness.start()
+        self.liveness.start()
         if self._on_connected is not None:
             self._on_connected(self)
         self._flush()
@@ -83,7 +82,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         return self._buffer.room()
 
     def buffer_updated(self, nbytes: int) -> None:
-        now = self._liveness.heard = self._loop.time()
+        now = self.liveness.heard = self._loop.time()
         self._dispatch(self.engine.receive(self._buffer.filled(nbytes), now), nbytes)
         if self.engine.want_write:
             self.want_flush()
@@ -143,13 +142,11 @@ class Http2Connection(asyncio.BufferedProtocol):
     def _dispatch(self, events: Sequence[Event], nbytes: int = 0) -> None:
         if self._streams.deliver(events):
             self._buffer.keep(nbytes)
-        if nbytes and self._growth.due(self._liveness.heard):
-            self._growth.measure(self._streams.all(), self._liveness.heard)
 
     def _told(self, event: Event) -> None:
         """What is about the connection and not about one stream."""
         if isinstance(event, PingAcked):
-            self._liveness.answered(event.payload)
+            self.liveness.answered(event.payload)
         elif isinstance(event, GoAwayReceived):
             self._draining = True
         elif isinstance(event, ConnectionTerminated):
@@ -224,7 +221,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         """Round trip of one PING in seconds. Raises UNAVAILABLE, BROKEN."""
         if self.transport is None or self.engine.terminated:
             raise self.unavailable()
-        seconds = await self._liveness.round_trip()
+        seconds = await self.liveness.round_trip()
         if self.reason:
             raise StreamBroken(f"the connection to {self.hop} was lost: {self.reason}")
         return seconds
@@ -235,7 +232,7 @@ class Http2Connection(asyncio.BufferedProtocol):
             return
         self.reason = reason or f"{self.hop} closed the connection"
         self._streams.break_all(f"the connection to {self.hop} was lost: {self.reason}")
-        self._liveness.stop()
+        self.liveness.stop()
 
     def _close_transport(self) -> None:
         if self.transport is not None:

@@ -59,9 +59,7 @@ class Http2Stream:
         if self._reader.taken:
             raise StreamBusy("two tasks read one stream")
         if self._flow:
-            flow, self._flow = self._flow, 0
-            self.set_window(self.window.adjust())
-            self.connection.give_back(self.id, flow)
+            self._give_back()
         while not self._chunks:
             if self._closed:
                 raise StreamClosed(self._why)
@@ -96,12 +94,20 @@ class Http2Stream:
 
     def admit(self) -> None:
         """The peer may send in earnest: open the receive window, as far as the process has memory for it."""
-        self.set_window(self.window.admit())
+        self._set_window(self.window.admit(self.connection.liveness.now()))
 
-    def set_window(self, size: int | None) -> None:
-        """Set the receive window in bytes; None leaves it."""
+    def _set_window(self, size: int | None) -> None:
         if size is not None:
             self.connection.set_window(self.id, size)
+
+    def _give_back(self) -> None:
+        """The chunk that was read last was taken."""
+        flow, self._flow = self._flow, 0
+        liveness = self.connection.liveness
+        self._set_window(self.window.adjust())
+        if self.window.taken(flow, liveness.now()):
+            liveness.ask(lambda: self._set_window(self.window.answered(liveness.now())))
+        self.connection.give_back(self.id, flow)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -160,8 +166,6 @@ class Http2Stream:
         if self.broken is not None:
             raise self.broken
 
-    # -- ends -------------------------------------------------------------------------------------------------------
-
     def reset(self, code: ErrorCode = ErrorCode.CANCEL, reason: str = "") -> None:
         """End the stream both ways and drop what was not read; NO_ERROR still sends what is queued. Idempotent."""
         if self._closed:
@@ -208,7 +212,6 @@ class Http2Stream:
             self.dropped += len(data)
             self.connection.give_back(self.id, flow)
             return False
-        self.window.received += flow
         kept = self._chunks.push(data, flow)
         self._reader.wake()
         return kept

@@ -51,6 +51,10 @@ class Liveness:
         self._waiting: dict[bytes, Callable[[], None]] = {}
         self.heard = self._loop.time()
 
+    def now(self) -> float:
+        """The event loop's time, in seconds."""
+        return self._loop.time()
+
     def start(self) -> None:
         """The transport is there."""
         self.heard = self._loop.time()
