@@ -13,6 +13,7 @@ from pyopenshell.linux import process
 from pyopenshell.linux.ids import Shape, best_ids
 from pyopenshell.model import Limits, SandboxSpec, new_id
 from tests.support.local_sandbox import Sandboxes
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -27,13 +28,6 @@ async def kill(who: process.Identity) -> None:
     await ended
     asyncio.get_running_loop().remove_reader(pidfd)
     os.close(pidfd)
-
-
-async def until(condition: object) -> None:
-    """Wait for what another task will do; the test's own timeout is the limit."""
-    assert callable(condition)
-    while not condition():
-        await asyncio.sleep(0.005)
 
 
 async def test_a_probe_makes_a_whole_sandbox(world: Sandboxes) -> None:
@@ -104,9 +98,12 @@ async def test_a_killed_supervisor_is_replaced(world: Sandboxes) -> None:
     birth = await world.start()
     before = await world.look(birth)
     await kill(before["supervisor"])
-    while (after := await world.look(birth)).get("supervisor") in (None, before["supervisor"]):
-        await asyncio.sleep(0.005)
-    assert after["init"] == before["init"]
+
+    async def replaced() -> bool:
+        return (await world.look(birth)).get("supervisor") not in (None, before["supervisor"])
+
+    await until(replaced)
+    assert (await world.look(birth))["init"] == before["init"]
     assert world.exits == []
 
 
@@ -114,7 +111,7 @@ async def test_a_killed_init_ends_the_sandbox_and_is_told(world: Sandboxes) -> N
     birth = await world.start()
     before = await world.look(birth)
     await kill(before["init"])
-    await until(lambda: world.exits)
+    await until(lambda: bool(world.exits))
     assert world.exits == [(birth.sandbox_id, "the sandbox's init ended: it was killed from outside")]
     assert not process.is_alive(before["supervisor"])
     assert await world.driver.processes(birth.sandbox_id) == []

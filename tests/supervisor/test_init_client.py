@@ -14,6 +14,7 @@ from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.model import ExecSpec
 from pyopenshell.supervisor.init_client import DialError, Exit, InitClient, StartError
 from tests.support.bare_init import TERMINAL, Box, discard, drain, output_of
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -199,8 +200,7 @@ async def test_a_newer_owner_takes_over_with_the_table(box: Box) -> None:
     ended = await first.spawn(ExecSpec(("sh", "-c", "exit 4")), label="main")
     lasting = await first.spawn(ExecSpec(("sleep", "1000")))
     discard(*(fd for p in (ended, lasting) for fd in (p.stdin, p.stdout, p.stderr)))
-    while not ended.exited.done():
-        await asyncio.sleep(0.005)
+    await until(ended.exited.done)
     second = await box.connect()
     assert "took over" in await first.lost
     with pytest.raises(OpenShellError, match="the sandbox is lost") as caught:
@@ -269,8 +269,11 @@ async def test_a_cancelled_spawn_leaves_no_process(box: Box) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    while b"sleep" in (await output_of(client, "ps", "-A", "-o", "comm"))[0]:
-        await asyncio.sleep(0.005)
+
+    async def gone() -> bool:
+        return b"sleep" not in (await output_of(client, "ps", "-A", "-o", "comm"))[0]
+
+    await until(gone)
 
 
 async def test_a_dead_init_is_told_to_everyone(box: Box) -> None:

@@ -12,6 +12,7 @@ from pyopenshell.model import Limits
 MEMORY_MIN = 4 * 1024 * 1024
 #: cpu.cfs_quota_us is at least 1 ms in a period of 100 ms (sched-bwc in the kernel's documentation).
 CPU_MIN = 0.01
+CPU_MAX = 8192.0  # NR_CPUS of the largest kernels
 
 
 def check(limits: Limits, support: cgroups.Support) -> None:
@@ -19,8 +20,8 @@ def check(limits: Limits, support: cgroups.Support) -> None:
 
     With `best_effort` what cannot be held is left out instead (`facts` says so).
     """
-    if limits.cpu < 0 or 0 < limits.cpu < CPU_MIN:
-        raise OpenShellError(Code.INVALID, f"a limit of {limits.cpu} cores is too small", hint=f"use {CPU_MIN} or more")
+    if limits.cpu != 0 and not CPU_MIN <= limits.cpu <= CPU_MAX:
+        raise OpenShellError(Code.INVALID, f"a limit of {limits.cpu:g} cores makes no sense", hint=f"use {CPU_MIN} or more")
     if limits.memory < 0 or 0 < limits.memory < MEMORY_MIN:
         raise OpenShellError(
             Code.INVALID, f"a limit of {limits.memory} bytes of memory is too small", hint=f"use {MEMORY_MIN} or more"

@@ -9,10 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from pyopenshell.errors import OpenShellError
+from pyopenshell.linux import descriptors
+from pyopenshell.linux.descriptors import close_all
+
+__all__ = [
+    "DESCRIPTORS_MAX",
+    "MESSAGE_MAX",
+    "BadMessageError",
+    "Message",
+    "close_all",
+    "pair",
+    "readable",
+    "receive_message",
+    "send_message",
+    "wait_message",
+    "writable",
+]
 
 #: Below net.core.wmem_default (212,992), so that one message always fits into an empty socket buffer.
 MESSAGE_MAX = 192 * 1024
@@ -36,10 +53,7 @@ def send_message(sock: socket.socket, message: Mapping[str, Any], fds: Sequence[
     data = json.dumps({**message, "fds": len(fds)}, separators=(",", ":")).encode()
     if len(data) > MESSAGE_MAX or len(fds) > DESCRIPTORS_MAX:
         raise ValueError(f"a message of {len(data)} bytes and {len(fds)} descriptors is over the limit")
-    if fds:
-        socket.send_fds(sock, [data], list(fds), socket.MSG_NOSIGNAL)
-    else:
-        sock.send(data, socket.MSG_NOSIGNAL)
+    descriptors.send(sock, data, fds)
 
 
 def receive_message(sock: socket.socket) -> tuple[Message, list[int]] | None:
@@ -47,12 +61,13 @@ def receive_message(sock: socket.socket) -> tuple[Message, list[int]] | None:
 
     Raises BadMessageError (nothing of it is kept), OSError.
     """
-    data, fds, flags, _ = socket.recv_fds(sock, MESSAGE_MAX, DESCRIPTORS_MAX, socket.MSG_CMSG_CLOEXEC)
+    try:
+        data, fds = descriptors.receive(sock, MESSAGE_MAX, DESCRIPTORS_MAX)
+    except OpenShellError as error:
+        raise BadMessageError(error.message) from error
     if not data and not fds:
         return None
     try:
-        if flags & (socket.MSG_CTRUNC | socket.MSG_TRUNC):
-            raise BadMessageError("a message was cut short")
         try:
             message = json.loads(data)
         except (ValueError, RecursionError) as error:
@@ -60,7 +75,7 @@ def receive_message(sock: socket.socket) -> tuple[Message, list[int]] | None:
         if not isinstance(message, dict):
             raise BadMessageError("a message is no JSON object")
         announced = message.pop("fds", None)
-        if announced != len(fds):
+        if type(announced) is not int or announced != len(fds):
             raise BadMessageError(f"a message announced {announced!r} descriptors and carried {len(fds)}")
     except BadMessageError:
         close_all(fds)
@@ -107,9 +122,3 @@ def _once(done: asyncio.Future[None]) -> Callable[[], None]:
             done.set_result(None)
 
     return ready
-
-
-def close_all(fds: Sequence[int]) -> None:
-    """Close every descriptor of the list."""
-    for fd in fds:
-        os.close(fd)

@@ -17,13 +17,15 @@ child's place; where it refuses an order it closes the descriptors, so the asker
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+
+from pyopenshell.errors import OpenShellError
+from pyopenshell.linux import descriptors as passing
 
 _ORDER = struct.Struct("!BBxx16s")
 ORDER_SIZE = _ORDER.size
@@ -70,7 +72,7 @@ class Order:
 def send_order(orders: socket.socket, kind: OrderKind, sandbox_id: str, descriptors: Sequence[int]) -> None:
     """Put one order with its descriptors on the socket. Raises OSError where the zygote is gone."""
     order = Order(kind, sandbox_id, len(descriptors)).encode()
-    socket.send_fds(orders, [order], list(descriptors), socket.MSG_NOSIGNAL)
+    passing.send(orders, order, descriptors)
 
 
 def receive_order(orders: socket.socket) -> tuple[Order, list[int]] | None:
@@ -78,17 +80,17 @@ def receive_order(orders: socket.socket) -> tuple[Order, list[int]] | None:
 
     Raises ValueError for a malformed one (wrong size, wrong number of descriptors), whose descriptors are closed.
     """
-    data, fds, flags, _ = socket.recv_fds(orders, ORDER_SIZE + 1, ORDER_DESCRIPTORS_MAX, socket.MSG_CMSG_CLOEXEC)
+    try:
+        data, fds = passing.receive(orders, ORDER_SIZE + 1, ORDER_DESCRIPTORS_MAX)
+    except OpenShellError as error:
+        raise ValueError(error.message) from error
     if not data and not fds:
         return None
     try:
-        if flags & (socket.MSG_CTRUNC | socket.MSG_TRUNC):
-            raise ValueError("an order was cut short")
         order = Order.decode(data)
         if order.descriptors != len(fds):
             raise ValueError(f"an order announced {order.descriptors} descriptors and carried {len(fds)}")
     except ValueError:
-        for fd in fds:
-            os.close(fd)
+        passing.close_all(fds)
         raise
     return order, fds
