@@ -1,7 +1,7 @@
 """Throughput and round trip of one relay: DataLeg, a gateway-like splice of RawLegs, DataLeg, in three processes.
 
-`python bench/streams.py [--seconds N] [--profile ROLE]` prints one line a stack. The processes are on loopback; the TLS is
-mutual on both hops. `--profile near|gateway|far` writes that process's profile to /tmp/streams-ROLE.prof.
+`python bench/streams.py [--seconds N] [--stack tls|bare] [--profile ROLE]` prints one line a stack. The processes are
+on loopback; the TLS is mutual on both hops. `--profile near|gateway|far` writes that process's profile to /tmp/streams-ROLE.prof.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from pyopenshell.streams import (
     Endpoint,
     GrpcServer,
     RawLeg,
+    StreamBroken,
     Tally,
     client_context,
     server_context,
@@ -126,7 +127,10 @@ async def far(port: int, folder: str) -> None:
         call = await channel.open(RELAY)
         await call.send(pb.RelayFrame(init=pb.RelayInit(channel_id="x", features=[FEATURE_END])))
         leg = DataLeg(call)
-        order = bytes(await leg.read())
+        try:
+            order = bytes(await leg.read())
+        except StreamBroken:  # the measurement is over
+            return
         tasks.add(task := asyncio.create_task(one()))
         task.add_done_callback(tasks.discard)
         with contextlib.suppress(Exception):
@@ -243,6 +247,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--profile", default="")
+    parser.add_argument("--stack", choices=["both", "tls", "bare"], default="both")
     parser.add_argument("--role", default="")
     parser.add_argument("--pki", default="")
     parser.add_argument("--port", type=int, default=0)
@@ -256,10 +261,12 @@ def main() -> None:
     elif asked.role == "near":
         run_role("near", profile, near(asked.port, asked.pki, asked.seconds))
     else:
-        with tempfile.TemporaryDirectory() as folder:
-            certificates(Path(folder))
-            measure(folder, asked.seconds, asked.profile)
-        measure("", asked.seconds, asked.profile)
+        if asked.stack != "bare":
+            with tempfile.TemporaryDirectory() as folder:
+                certificates(Path(folder))
+                measure(folder, asked.seconds, asked.profile)
+        if asked.stack != "tls":
+            measure("", asked.seconds, asked.profile)
 
 
 if __name__ == "__main__":

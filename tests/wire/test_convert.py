@@ -87,7 +87,9 @@ def test_other_workspaces() -> None:
 
 SPECS = [
     ExecSpec(("true",)),
-    ExecSpec(("sh", "-c", "\u00e9", "\udcff"), {"A": "b=c\udcfe", "E": ""}, "/sandbox", True, TerminalSize(120, 40), 1.5),
+    ExecSpec(
+        ("sh", "-c", "\u00e9", "\udcff"), {"A": "b=c\udcfe", "E": ""}, "/sandbox", True, TerminalSize(120, 40), 1.5
+    ),
 ]
 
 

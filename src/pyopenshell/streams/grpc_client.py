@@ -118,6 +118,11 @@ class Channel:
         """Whether no new call can be opened: the connection is gone, or draining."""
         return not self._connection.usable
 
+    @property
+    def established(self) -> bool:
+        """Whether the server has said anything of HTTP/2: before, it may be none, or may refuse our certificate."""
+        return self._connection.engine.established
+
     async def wait_closed(self) -> str:
         """Wait until the connection is gone; the reason."""
         return await asyncio.shield(self._connection.lost)

@@ -15,7 +15,7 @@ from pyopenshell.http2.events import Header
 from pyopenshell.http2.faults import LocalError
 from pyopenshell.streams.buffers import ChunkQueue
 from pyopenshell.streams.contract import Buffer, StreamBroken, StreamBusy, StreamClosed
-from pyopenshell.streams.transports import Waiter
+from pyopenshell.streams.transports import JOIN_BELOW, Waiter
 from pyopenshell.streams.windows import StreamWindow
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Http2Stream:
             engine.send_data(self.id, *buffers)
         except LocalError as error:
             raise self._gone() from error
-        self.connection.want_flush(now=True)
+        self.connection.want_flush(now=engine.unsent(self.id) < JOIN_BELOW)  # a bulk write waits for its company
         if engine.unsent(self.id) > WRITE_AHEAD:
             await self._drained()
 
