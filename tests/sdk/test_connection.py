@@ -7,14 +7,18 @@ import ssl
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.model import ExecSpec
 from pyopenshell.sdk.client import Client
 from pyopenshell.sdk.connection import Connection, tls_of
 from pyopenshell.sdk.gateways import Endpoint, Registry
 from pyopenshell.sdk.paths import Paths
+from pyopenshell.streams import Channel
 from tests.support.client_gateway import FakeGateway
 
 
@@ -46,20 +50,39 @@ async def test_a_gateway_that_is_down_is_told_with_the_cure(client: Client, gate
             await other.health()
 
 
-async def test_what_does_not_speak_http2(paths: Paths) -> None:
-    async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 mail ready\r\n" * 20)
+@pytest.mark.parametrize("words", [b"", b"220 mail ready\r\n" * 20])
+async def test_what_is_no_gateway(paths: Paths, words: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(words)
         writer.close()
 
-    async with await asyncio.start_server(shout, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         gateway = Registry(paths).save(
             "mail", Endpoint("http", "127.0.0.1", port), is_remote=True, auth_mode="plaintext"
         )
         async with Client(gateway) as client:
-            with pytest.raises(OpenShellError) as caught:
-                await client.health()
-    assert caught.value.code in (Code.UNAVAILABLE, Code.BROKEN)
+            for act in (client.health(), client.run("web", ExecSpec(("true",))), client.sandboxes.wait_ready("web")):
+                with pytest.raises(
+                    OpenShellError, match=r"without a word .is it a gateway, and is it not https"
+                ) as caught:
+                    await act
+                assert caught.value.code is Code.UNAVAILABLE
+
+
+def test_a_certificate_that_is_not_known_is_told(paths: Paths) -> None:
+    gateway = Registry(paths).save(
+        "lab", Endpoint("https", "lab.example", 1), is_remote=True, auth_mode="mtls", credentials={"tls.crt": b"x"}
+    )
+    error = OpenShellError(Code.UNAVAILABLE, "lost")
+    for token, hint in (("", "does it know the certificate"), ("t", "is it a gateway?")):
+        connection = Connection(gateway, token)
+        assert connection.explained(error) is error
+        connection._channel = cast("Channel", SimpleNamespace(established=False, closed=True))
+        assert hint in connection.explained(error).hint
+        connection._channel = cast("Channel", SimpleNamespace(established=True, closed=True))
+        assert connection.explained(error) is error
 
 
 async def test_after_close_nothing_connects_again(client: Client) -> None:

@@ -55,19 +55,44 @@ class Connection:
     ) -> M:
         """One request, one answer. Raises what the gateway answered, UNAVAILABLE, BROKEN, DEADLINE."""
         channel = await self.channel()
-        return await channel.unary(service + rpc, request, response, metadata=self._metadata(), timeout=timeout)
+        try:
+            return await channel.unary(service + rpc, request, response, metadata=self._metadata(), timeout=timeout)
+        except OpenShellError as error:
+            raise self.explained(error) from error
 
     async def stream(self, rpc: str, request: Message, response: type[M]) -> AsyncGenerator[M, None]:
         """One request, a stream of answers; closing the iterator cancels the call."""
         channel = await self.channel()
-        async with aclosing(channel.stream(SERVICE + rpc, request, response, metadata=self._metadata())) as answers:
-            async for message in answers:
-                yield message
+        try:
+            async with aclosing(channel.stream(SERVICE + rpc, request, response, metadata=self._metadata())) as answers:
+                async for message in answers:
+                    yield message
+        except OpenShellError as error:
+            raise self.explained(error) from error
 
     async def open(self, rpc: str) -> ClientCall:
         """A call with a stream both ways."""
         channel = await self.channel()
         return await channel.open(SERVICE + rpc, metadata=self._metadata())
+
+    def explained(self, error: OpenShellError) -> OpenShellError:
+        """`error` of a call, or a better one where the connection broke before the gateway had said a word.
+
+        TLS 1.3 lets a client speak before the server has judged its certificate (RFC 8446, section 4.6.2), so a refused one
+        looks like a connection that is closed at once.
+        """
+        channel = self._channel
+        if channel is None or channel.established or not channel.closed:
+            return error
+        gateway = self.gateway
+        if gateway.endpoint.scheme == "http":
+            hint = "is it a gateway, and is it not https?"
+        elif gateway.certificate.exists() and not self._token:
+            hint = f"does it know the certificate in {gateway.mtls}?"
+        else:
+            hint = "is it a gateway?"
+        message = f"what listens at {gateway.endpoint} ended the connection without a word"
+        return OpenShellError(Code.UNAVAILABLE, message, hint=hint)
 
     async def ping(self) -> float:
         """Round trip to the gateway in seconds."""

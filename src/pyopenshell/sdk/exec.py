@@ -66,8 +66,9 @@ class Completed:
 class Execution:
     """A running command. Iterate it for its output; afterwards `exit` is set. Input may be sent all the while."""
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Relay, connection: Connection) -> None:
         self._relay = relay
+        self._connection = connection
         self._channel = ExecChannel(relay.leg)
         self.started = False
         self.exit: ExitStatus | None = None
@@ -113,6 +114,9 @@ class Execution:
         except StreamClosed as error:
             raise _lost(self._why_aborted or "it was cancelled") from error
         except StreamBroken as error:
+            explained = self._connection.explained(error)
+            if explained is not error:
+                raise explained from error
             if self.started or self._relay.refusal is None:
                 raise _lost(error.message) from error
             raise
@@ -133,7 +137,7 @@ async def execution(connection: Connection, sandbox: str, spec: ExecSpec) -> Asy
     The far side keeps `spec.timeout`. Where it does not, the stream is broken TIMEOUT_GRACE seconds later.
     """
     relay = await open_relay(connection, sandbox, ExecTarget())
-    running = Execution(relay)
+    running = Execution(relay, connection)
     overdue = None
     if spec.timeout:
         why = f"the far side did not end it within {TIMEOUT_GRACE:g} s of its timeout"
