@@ -1,7 +1,8 @@
 """Throughput and round trip of one relay: DataLeg, a gateway-like splice of RawLegs, DataLeg, in three processes.
 
-`python bench/streams.py [--seconds N] [--stack tls|bare] [--profile ROLE]` prints one line a stack. The processes are
-on loopback; the TLS is mutual on both hops. `--profile near|gateway|far` writes that process's profile to /tmp/streams-ROLE.prof.
+`python bench/streams.py [--seconds N] [--stack tls|bare] [--profile ROLE]` prints one line a stack. The processes are on
+loopback; TLS is mutual on both hops. `--profile near|gateway|far` writes that process's profile to
+/tmp/streams-ROLE.prof.
 """
 
 from __future__ import annotations
