@@ -1,21 +1,37 @@
-"""What `ps` shows."""
-
 from __future__ import annotations
 
-from pyopenshell.linux import title
+import subprocess
+import sys
+from pathlib import Path
 
-from .conftest import in_child
+import pytest
+
+from pyopenshell.linux.title import locate
+
+SHOW = """
+import sys
+from pathlib import Path
+from pyopenshell.linux.title import set_title
+set_title(sys.argv[1])
+print(Path("/proc/self/cmdline").read_bytes().rstrip(b"\\0").decode())
+print(Path("/proc/self/comm").read_text(), end="")
+"""
 
 
-def test_a_title_is_seen_by_ps_and_cut_to_its_room() -> None:
-    def titled() -> list[str]:
-        with open("/proc/self/cmdline", "rb") as line:
-            room = len(line.read())
-        seen = []
-        for text in ("openshell-init: web", "x" * 100_000):
-            title.set_title(text)
-            with open("/proc/self/cmdline", "rb") as line:
-                seen.append(line.read().rstrip(b"\0").decode())
-        return [seen[0], str(len(seen[1]) == room - 1)]
+@pytest.mark.parametrize("text", ["openshell-init: web", "x" * 100])
+def test_a_title_is_shown(text: str) -> None:
+    shown = subprocess.run([sys.executable, "-c", SHOW, text], capture_output=True, check=True, text=True).stdout
+    assert shown.splitlines() == [text, text.split(":")[0][:15]]
 
-    assert in_child(titled) == ["openshell-init: web", "True"]
+
+def test_a_title_is_cut_to_the_room_there_is() -> None:
+    show = SHOW.replace("sys.argv[1]", "'y' * 10_000")
+    shown = subprocess.run([sys.executable, "-c", show], capture_output=True, check=True, text=True).stdout
+    title = shown.splitlines()[0]
+    assert set(title) == {"y"}
+    assert len(title) == len(sys.executable) + len(" -c ") + len(show) - 0
+
+
+def test_the_place_is_the_command_line_s() -> None:
+    _start, room = locate()
+    assert room == len(Path("/proc/self/cmdline").read_bytes())

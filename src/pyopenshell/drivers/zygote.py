@@ -47,18 +47,11 @@ class Zygote:
 
     async def child(self, kind: OrderKind, sandbox_id: str) -> socket.socket:
         """Order a child; returns our end of its socket, non-blocking. Raises UNAVAILABLE."""
-        ours, its = pair()
-        with its:
-            await self._order(kind, sandbox_id, [its.fileno()])
-        ours.setblocking(False)
-        return ours
+        return await self._pair(kind, sandbox_id, [], blocking=False)
 
     async def admit(self, sandbox_id: str, trusted: Sequence[int]) -> socket.socket:
         """An order socket for the supervisor of a sandbox; `trusted` go to its SSH children. Raises UNAVAILABLE."""
-        supervisors, its = pair()
-        with its:
-            await self._order(OrderKind.ADMIT, sandbox_id, [its.fileno(), *trusted])
-        return supervisors
+        return await self._pair(OrderKind.ADMIT, sandbox_id, trusted, blocking=True)
 
     async def close(self) -> None:
         """Close this order socket; the zygote ends with the last one. Waits for it where `ending` sandboxes left none."""
@@ -82,6 +75,19 @@ class Zygote:
         if self._reaper is not None:
             await self._reaper
         await self.close()
+
+    async def _pair(
+        self, kind: OrderKind, sandbox_id: str, more: Sequence[int], *, blocking: bool
+    ) -> socket.socket:
+        ours, its = pair()
+        try:
+            with its:
+                await self._order(kind, sandbox_id, [its.fileno(), *more])
+        except BaseException:
+            ours.close()
+            raise
+        ours.setblocking(blocking)
+        return ours
 
     async def _order(self, kind: OrderKind, sandbox_id: str, fds: Sequence[int]) -> None:
         async with self._sending:

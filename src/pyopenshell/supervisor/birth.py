@@ -23,7 +23,7 @@ from pyopenshell.drivers.messages import BadMessageError, close_all, receive_mes
 from pyopenshell.linux.confine import give_root_up
 from pyopenshell.linux.descriptors import check_stream_socket
 from pyopenshell.linux.ids import Ids, Shape
-from pyopenshell.linux.namespaces import Namespaces
+from pyopenshell.linux.namespaces import NAMES, Namespaces
 from pyopenshell.linux.process import own_start_time
 from pyopenshell.linux.title import set_title
 from pyopenshell.model import SandboxSpec
@@ -144,15 +144,14 @@ def receive_ssh(config: socket.socket, trusted: list[int]) -> SshBirth:
         raise EOFError("nobody told this child what to do")
     values, fds = got
     names = values.pop("namespaces", None)
-    if not isinstance(names, list) or len(fds) != 2 + len(names):
+    if names != list(NAMES) or len(fds) != 2 + len(NAMES):
         close_all(fds)
         raise BadMessageError("an SSH child's descriptors are not complete")
     relay, spawn = fds[:2]
-    by_name = dict(zip(names, fds[2:], strict=True))
-    if trusted and not os.path.samestat(os.fstat(trusted[0]), os.fstat(by_name["user"])):
+    namespaces = Namespaces(*fds[2:])
+    if trusted and not os.path.samestat(os.fstat(trusted[0]), os.fstat(namespaces.user)):
         close_all(fds)
         raise BadMessageError("the user namespace is not this sandbox's")
     check_stream_socket(relay)
-    return SshBirth(
-        values, socket.socket(fileno=relay), socket.socket(fileno=spawn), Namespaces(**by_name), tuple(trusted[1:])
-    )
+    cgroup = tuple(trusted[1:])
+    return SshBirth(values, socket.socket(fileno=relay), socket.socket(fileno=spawn), namespaces, cgroup)

@@ -175,8 +175,8 @@ class Link:
     def _received(self, message: Message, fds: list[int]) -> None:
         try:
             if "exit" in message:
-                close_all(fds)
                 self._exited(message)
+                close_all(fds)
                 return
             waiting = self._waiting.pop(message["n"], None)
             if waiting is None:

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pyopenshell.drivers import tasks
+from pyopenshell.drivers.base import Birth
+from pyopenshell.drivers.files import SandboxFiles
+from pyopenshell.drivers.zygote import Zygote
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.linux.ids import RANGE_FIRST, best_ids
+from pyopenshell.model import SandboxSpec, new_id
+
+pytestmark = pytest.mark.e2e
+IDS = best_ids(RANGE_FIRST)
+
+
+@pytest.fixture
+async def zygote(tmp_path: Path) -> AsyncIterator[Zygote]:
+    made = Zygote(tmp_path / "log")
+    yield made
+    await made.gone()
+
+
+def birth(source: str) -> Birth:
+    return Birth(new_id(), "web", SandboxSpec(source), "", "", "/s", RANGE_FIRST)
+
+
+def archive(path: Path, *names: str) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = 2
+            tar.addfile(member, io.BytesIO(b"ok"))
+    return path
+
+
+async def test_an_archive_becomes_the_image_once(zygote: Zygote, tmp_path: Path) -> None:
+    made = birth(f"tar:{archive(tmp_path / 'a.tar', 'etc/hi', '../../out')}")
+    files = SandboxFiles.of(tmp_path, made.sandbox_id)
+    files.make(IDS)
+    files.image.with_suffix(".partial").mkdir()
+    assert await tasks.source(zygote, made, files, IDS) == str(files.image)
+    assert (files.image / "etc/hi").read_text() == "ok"
+    assert (files.image / "out").exists()
+    assert not (tmp_path / "out").exists()
+    assert (files.image / "etc/hi").stat().st_uid == IDS.host_uid(IDS.init_uid)
+    before = os.stat(files.image).st_ino
+    assert await tasks.source(zygote, made, files, IDS) == str(files.image)
+    assert os.stat(files.image).st_ino == before
+    await tasks.remove(zygote, files.directory, IDS)
+    assert not files.directory.exists()
+
+
+async def test_other_sources_are_taken_as_they_are(zygote: Zygote, tmp_path: Path) -> None:
+    files = SandboxFiles.of(tmp_path, new_id())
+    assert await tasks.source(zygote, birth(""), files, IDS) == ""
+    assert await tasks.source(zygote, birth(f"dir:{tmp_path}"), files, IDS) == str(tmp_path)
+
+
+async def test_a_broken_archive_is_invalid(zygote: Zygote, tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(b"no archive")
+    made = birth(f"tar:{tmp_path / 'a.tar'}")
+    files = SandboxFiles.of(tmp_path, made.sandbox_id)
+    files.make(IDS)
+    with pytest.raises(OpenShellError) as caught:
+        await tasks.source(zygote, made, files, IDS)
+    assert caught.value.code is Code.INVALID
+    assert not files.image.exists()
+
+
+async def test_a_probe_leaves_nothing(zygote: Zygote) -> None:
+    before = set(os.listdir("/tmp"))
+    facts = await tasks.probe(zygote, IDS)
+    assert facts["isolation"] == IDS.shape.value
+    assert {name for name in set(os.listdir("/tmp")) - before if name.startswith("openshell-probe")} == set()
