@@ -169,3 +169,11 @@ def test_xdg_places() -> None:
     )
     assert xdg_dirs({"XDG_STATE_HOME": "relative", "XDG_CONFIG_HOME": ""}, home) == xdg_dirs({}, home)
     assert xdg_dirs({"XDG_STATE_HOME": "/s"}, home).runtime == Path("/s/openshell/run")
+
+
+@pytest.mark.parametrize("kind", [GatewayConfig, ClientConfig])
+def test_the_operators_page_lists_every_key(kind: type[GatewayConfig] | type[ClientConfig]) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "operating.md").read_text()
+    for key, _, env, _, doc in table(kind):
+        assert f"| `{key}` | `{env}` |" in page
+        assert doc in page

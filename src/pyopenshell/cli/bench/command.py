@@ -42,6 +42,11 @@ async def bench(context: Context, name: str | None, iters: int, storm: int, as_j
     openshell = [*context.program, "--gateway", gateway]
     run = Bench(openshell, name, dict(context.environ), processes, iters, storm, lambda text: _progress(context, text))
     await asyncio.to_thread(run.run)
+    return show(context, run, as_json=as_json)
+
+
+def show(context: Context, run: Bench, *, as_json: bool) -> int:
+    """Print what `run` found; the exit status says whether everything that was tried worked."""
     if as_json:
         found = {"figures": run.figures, "bare_machine": run.limits, "reference": reference(), "notes": run.notes}
         context.out(json.dumps(found, indent=2))
