@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Iterator
+
+import pytest
 
 from pyopenshell.cli.app import run
 from pyopenshell.errors import Code, OpenShellError
@@ -59,20 +62,32 @@ async def test_a_lost_gateway(line: CommandLine, gateway: FakeGateway) -> None:
     await writer.wait_closed()
 
 
-async def test_refusals(line: CommandLine, gateway: FakeGateway) -> None:
-    assert (await line("ssh-proxy", "nobody", stdin=b"")).code == 1
-    done = await line("ssh-proxy", "a;b", stdin=b"")
+@pytest.fixture
+def one_byte() -> Iterator[int]:
+    """An input that holds one byte and its end."""
+    reading, writing = os.pipe()
+    os.write(writing, b"x")
+    os.close(writing)
+    yield reading
+    os.close(reading)
+
+
+async def test_refusals(line: CommandLine, gateway: FakeGateway, one_byte: int) -> None:
+    assert (await line("ssh-proxy", "nobody", stdin=one_byte)).code == 1
+    done = await line("ssh-proxy", "a;b", stdin=one_byte)
     assert done.code == 2 and "is not valid" in done.err
     done = await line("ssh-proxy", "web")
     assert "needs standard input and output" in done.err
     gateway.refuse["ForwardTcp"] = OpenShellError(Code.EXHAUSTED, "too many connections")
-    done = await line("ssh-proxy", "web", stdin=b"x")
+    done = await line("ssh-proxy", "web", stdin=one_byte)
     assert (done.code, done.err) == (255, "error: too many connections\n")
 
 
-async def test_a_gateway_without_host_keys_is_not_trusted(line: CommandLine, gateway: FakeGateway) -> None:
+async def test_a_gateway_without_host_keys_is_not_trusted(
+    line: CommandLine, gateway: FakeGateway, one_byte: int
+) -> None:
     gateway.host_key = ""
-    done = await line("ssh-proxy", "web", stdin=b"x")
+    done = await line("ssh-proxy", "web", stdin=one_byte)
     assert done.code == 255
     assert "no usable SSH host key" in done.err
     assert not gateway.inits

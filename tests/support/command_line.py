@@ -66,12 +66,9 @@ class CommandLine:
         try:
             code = await run(argv, context)
         finally:
-            for descriptor in (given, out_fd, err_fd):
+            for descriptor in (context.stdin, context.stdout, context.stderr):  # None: the command gave it away
                 if descriptor is not None:
-                    try:
-                        os.close(descriptor)
-                    except OSError:
-                        pass  # the command was given it for good
+                    os.close(descriptor)
         return Result(code, out.read_text(errors="replace"), err.read_text(errors="replace"))
 
     def context(self, stdin: int | None, stdout: int | None, stderr: int | None, **changes: Any) -> Context:
