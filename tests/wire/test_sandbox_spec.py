@@ -94,3 +94,22 @@ def test_commands_and_environments_are_checked() -> None:
     merged = pb.SandboxSpec(environment={"A": "ours"})
     merged.template.environment.update({"A": "template", "B": "b"})
     assert of_message(merged).env == {"A": "ours", "B": "b"}
+
+
+def asking(**fields: object) -> pb.SandboxSpec:
+    return pb.SandboxSpec(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("message", "what"),
+    [
+        (asking(providers=["x"]), "credential providers"),
+        (asking(resource_requirements=pb.ResourceRequirements(gpu=pb.GpuResourceRequirements())), "GPUs"),
+        (asking(restart_policy=pb.SANDBOX_RESTART_POLICY_ALWAYS), "restart policies"),
+        (asking(tty=True), "terminal"),
+    ],
+)
+def test_what_is_not_done_here_is_refused_by_name(message: pb.SandboxSpec, what: str) -> None:
+    with pytest.raises(OpenShellError, match=f"this gateway has no {what}") as caught:
+        of_message(message)
+    assert caught.value.code is Code.PRECONDITION

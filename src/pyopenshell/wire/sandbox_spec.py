@@ -65,7 +65,12 @@ def to_message(spec: SandboxSpec) -> pb.SandboxSpec:
 
 
 def of_message(message: pb.SandboxSpec) -> SandboxSpec:
-    """What `message` asks for. Raises INVALID that names the field."""
+    """What `message` asks for. Raises INVALID that names the field, PRECONDITION for what this gateway does not do."""
+    _refuse(bool(message.providers), "credential providers")
+    _refuse(message.resource_requirements.HasField("gpu"), "GPUs")
+    never = (pb.SANDBOX_RESTART_POLICY_UNSPECIFIED, pb.SANDBOX_RESTART_POLICY_NEVER)
+    _refuse(message.restart_policy not in never, "restart policies")
+    _refuse(message.tty, "terminal for the main process")
     source = message.template.image
     if source and not source.startswith(("dir:/", "tar:/")):
         raise OpenShellError(
@@ -105,3 +110,8 @@ def _limits(message: pb.SandboxSpec) -> Limits:
         memory=parse_memory(texts["memory"]) if "memory" in texts else 0,
         best_effort=message.limits_best_effort,
     )
+
+
+def _refuse(asked: bool, what: str) -> None:
+    if asked:
+        raise OpenShellError(Code.PRECONDITION, f"this gateway has no {what}", hint="leave it out of the request")
