@@ -6,8 +6,8 @@ import pytest
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.authorize import RULES, Action
-from pyopenshell.gateway.door import EXTENSION, OPENSHELL, Rpc
-from pyopenshell.model import Role
+from pyopenshell.gateway.door import EXTENSION, OPENSHELL, REMEMBERED, REMEMBERED_MAX, Known, Rpc
+from pyopenshell.model import Principal, Role
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext
 from pyopenshell.wire.status import GrpcStatus, RemoteError
@@ -85,6 +85,22 @@ async def test_refused_callers_are_audited(kit: Kit) -> None:
         await kit.call("Health", pb.HealthRequest(), pb.HealthResponse, channel=channel)
     await kit.gateway.stop()
     assert '"Health"' in (kit.settings.state / "audit.jsonl").read_text()
+
+
+def test_what_is_remembered_and_for_how_long() -> None:
+    known = Known()
+    owner, user = Principal("me", Role.ADMIN, provider="mtls"), Principal("ci", Role.USER, provider="token")
+    known.put(b"der", owner, 100.0)
+    known.put("Bearer ost_", user, 100.0)
+    known.put(None, owner, 100.0)
+    assert known.get(b"der", 100.0 + REMEMBERED - 0.1) is owner
+    assert known.get(b"der", 100.0 + REMEMBERED) is None
+    assert known.get("Bearer ost_", 100.0) is None
+    assert known.get(None, 100.0) is None
+    for n in range(REMEMBERED_MAX):
+        known.put(str(n), owner, 100.0)
+    assert known.get(b"der", 100.0) is None
+    assert known.get(str(REMEMBERED_MAX - 1), 100.0) is owner
 
 
 def test_paths() -> None:

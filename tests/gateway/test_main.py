@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pyopenshell.errors import EXIT_CODES, Code
+from pyopenshell.errors import EXIT_CODES, EXIT_ERROR, Code
 from pyopenshell.gateway.main import main
 
 TIMEOUT = 60  # seconds; a start makes keys and probes the machine
@@ -100,6 +100,12 @@ def test_unknown_keys_are_refused_with_the_nearest(tmp_path: Path, capsys: pytes
     assert said.startswith("error: ")
     assert "port" in said
     assert not (tmp_path / "s").exists()
+
+
+def test_a_state_directory_that_cannot_be_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert main(["--state", str(tmp_path / "file" / "s")]) == EXIT_ERROR
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: ")
 
 
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:

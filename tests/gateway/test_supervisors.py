@@ -48,7 +48,7 @@ async def test_the_first_message_is_hello(kit: Kit, first: pb.SupervisorMessage)
 
 
 async def test_hello_has_to_come_in_time(make_kit: MakeKit) -> None:
-    kit = await make_kit(first_message_timeout=0.2)
+    kit = await make_kit(first_message_timeout=0.5)
     supervisor = await another(kit, await kit.ready())
     call = await supervisor.channel.open(f"{SERVICE}ConnectSupervisor", metadata=supervisor.metadata)
     assert await status_of(call) is GrpcStatus.DEADLINE_EXCEEDED
@@ -138,10 +138,10 @@ async def test_an_older_connection_of_the_same_process_is_rejected(kit: Kit) -> 
 
 
 async def test_heartbeats_go_both_ways_and_keep_the_session(make_kit: MakeKit) -> None:
-    kit = await make_kit(heartbeat_interval=0.05)
+    kit = await make_kit(heartbeat_interval=0.2)
     supervisor = await another(kit, await kit.ready())
     assert (await supervisor.hello()).WhichOneof("payload") == "session_accepted"
-    for _ in range(8):
+    for _ in range(5):
         message = await supervisor.call.receive(pb.GatewayMessage)
         assert message is not None
         assert message.WhichOneof("payload") == "heartbeat"

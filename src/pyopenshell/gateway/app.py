@@ -158,6 +158,7 @@ class Gateway:
         )
         stack.push_async_callback(audit.close)
         self.trail = Trail(audit, source)
+        stack.callback(self.trail.flush)
         pki = settings.state / "pki"
         names = (*settings.server_names, settings.host)
         files = ensure_pki(pki, owner=settings.owner, now=time.time(), names=names)

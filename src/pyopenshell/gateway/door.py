@@ -25,6 +25,10 @@ from pyopenshell.streams.grpc_server import Call, Handler, server_stream, unary
 OPENSHELL = "openshell.v1.OpenShell"
 EXTENSION = "pyopenshell.v1.Extension"
 
+REMEMBERED = 20.0  # seconds
+REMEMBERED_MAX = 4096  # credentials: every supervisor of a large gateway, and its owner
+REMEMBERED_PROVIDERS = frozenset({"mtls", "jwt"})
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -60,6 +64,30 @@ class Rpc:
         return f"/{self.service}/{self.action.value}"
 
 
+class Known:
+    """Who came with which credential a moment ago: of certificates and signed tokens, whose check costs more than a relay.
+
+    An API token is never remembered: it may be revoked at any time. A signed token can only expire, and is looked at again
+    after REMEMBERED seconds, less than the clocks of two machines may differ (jwt.LEEWAY).
+    """
+
+    def __init__(self) -> None:
+        self._principals: dict[str | bytes, tuple[Principal, float]] = {}
+
+    def get(self, credential: str | bytes | None, now: float) -> Principal | None:
+        """The principal, if this very credential was good less than REMEMBERED seconds ago."""
+        found = None if credential is None else self._principals.get(credential)
+        return found[0] if found is not None and now < found[1] else None
+
+    def put(self, credential: str | bytes | None, principal: Principal, now: float) -> None:
+        """Remember, where that is safe."""
+        if credential is None or principal.provider not in REMEMBERED_PROVIDERS:
+            return
+        if len(self._principals) >= REMEMBERED_MAX:
+            self._principals.clear()
+        self._principals[credential] = principal, now + REMEMBERED
+
+
 class Doorkeeper:
     """Makes handlers that let in whom `authenticator` knows at `door`."""
 
@@ -70,6 +98,7 @@ class Doorkeeper:
         self._authenticator = authenticator
         self._trail = trail
         self._wall = wall
+        self._known = Known()
 
     def handlers(self, rpcs: Iterable[Rpc]) -> dict[str, Handler]:
         """Path and handler of each RPC."""
@@ -90,10 +119,15 @@ class Doorkeeper:
         return handle
 
     async def _let_in(self, call: Call, action: Action) -> Caller:
+        now = self._wall()
+        credential = call.metadata.get("authorization", call.peer.tls_cert_der)
         try:
-            principal = await self._authenticator.authenticate(
-                self._door, call.metadata, self._wall(), cert_der=call.peer.tls_cert_der, uid=call.peer.unix_uid
-            )
+            principal = self._known.get(credential, now)
+            if principal is None:
+                principal = await self._authenticator.authenticate(
+                    self._door, call.metadata, now, cert_der=call.peer.tls_cert_der, uid=call.peer.unix_uid
+                )
+                self._known.put(credential, principal, now)
             authorize(principal, action)
         except OpenShellError as error:
             if error.code in (Code.UNAUTHENTICATED, Code.FORBIDDEN):

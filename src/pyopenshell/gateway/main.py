@@ -22,7 +22,7 @@ from pathlib import Path
 from pyopenshell import log
 from pyopenshell.config import GatewayConfig, load_gateway, xdg_dirs
 from pyopenshell.drivers.local import LocalDriver
-from pyopenshell.errors import EXIT_CODES, EXIT_OK, OpenShellError
+from pyopenshell.errors import EXIT_CODES, EXIT_ERROR, EXIT_OK, OpenShellError
 from pyopenshell.gateway.app import Gateway, Settings
 from pyopenshell.relay.limits import ConnectionLimits
 
@@ -38,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OpenShellError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return EXIT_CODES[error.code]
+    except OSError as error:
+        print(f"error: the gateway cannot start: {error}", file=sys.stderr, flush=True)
+        return EXIT_ERROR
     return EXIT_OK
 
 
