@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from pyopenshell.drivers.local import LocalDriver
+from pyopenshell.drivers.messages import readable
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.linux import process
 from pyopenshell.linux.ids import Shape, best_ids
@@ -16,17 +19,19 @@ from tests.support.local_sandbox import Sandboxes
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
+ROOT = Path(__file__).parents[2]
+
+
+def proc(who: process.Identity | None, name: str) -> bytes:
+    return Path(f"/proc/{who.pid if who else 'self'}/{name}").read_bytes()
 
 
 async def kill(who: process.Identity) -> None:
     """Kill and wait for the end."""
     pidfd = process.open_pidfd(who)
     assert pidfd is not None
-    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    asyncio.get_running_loop().add_reader(pidfd, lambda: ended.done() or ended.set_result(None))
     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    await ended
-    asyncio.get_running_loop().remove_reader(pidfd)
+    await readable(pidfd)
     os.close(pidfd)
 
 
@@ -43,7 +48,7 @@ async def test_start_gives_facts_and_two_processes(world: Sandboxes) -> None:
     found = await world.look(birth)
     assert set(found) == {"init", "supervisor", "zygote"}
     if best_ids(0).shape is Shape.RANGE:
-        status = Path(f"/proc/{found['supervisor'].pid}/status").read_text()
+        status = proc(found["supervisor"], "status").decode()
         supervisor = best_ids(birth.id_base).supervisor
         assert f"Uid:\t{supervisor}\t{supervisor}\t{supervisor}\t{supervisor}" in status
         assert "CapEff:\t0000000000000000" in status
@@ -52,7 +57,7 @@ async def test_start_gives_facts_and_two_processes(world: Sandboxes) -> None:
 async def test_titles_name_the_sandbox(world: Sandboxes) -> None:
     birth = await world.start()
     found = await world.look(birth)
-    titles = {kind: Path(f"/proc/{who.pid}/cmdline").read_bytes().rstrip(b"\0") for kind, who in found.items()}
+    titles = {kind: proc(who, "cmdline").rstrip(b"\0") for kind, who in found.items()}
     assert titles == {
         "init": f"openshell-init: {birth.name}".encode(),
         "supervisor": f"openshell-supervisor: {birth.name}".encode(),
@@ -212,3 +217,37 @@ async def test_an_id_base_outside_of_the_free_ids_is_refused(world: Sandboxes) -
     with pytest.raises(OpenShellError) as caught:
         await world.driver.start(birth)
     assert caught.value.code is Code.INVALID
+
+
+#: A gateway that is killed: two sandboxes that live with it.
+GATEWAY = """
+import asyncio, json, sys
+from pathlib import Path
+from tests.support.local_sandbox import Sandboxes
+async def main():
+    world = Sandboxes(Path(sys.argv[1]))
+    for _ in range(2):
+        await world.start()
+    print(json.dumps([[who.pid, who.start_time] for who in world.seen]), flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_gateway_takes_its_sandboxes_and_the_zygote_with_it(tmp_path: Path) -> None:
+    gateway = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", GATEWAY, str(tmp_path), stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
+    assert gateway.stdout is not None
+    seen = [process.Identity(*pair) for pair in json.loads(await gateway.stdout.readline())]
+    assert len(seen) == 5
+    pidfds = [process.open_pidfd(who) for who in seen]
+    assert None not in pidfds
+    gateway.kill()
+    await gateway.wait()
+    for pidfd in pidfds:
+        assert pidfd is not None
+        await readable(pidfd)
+        os.close(pidfd)
+    assert [who for who in seen if process.is_alive(who)] == []
+    assert str(tmp_path).encode() not in proc(None, "mountinfo")

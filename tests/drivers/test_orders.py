@@ -89,5 +89,5 @@ def test_another_number_of_descriptors_is_refused_and_none_stays_open(
 def test_a_message_of_another_size_is_refused(ends: tuple[socket.socket, socket.socket], data: bytes) -> None:
     near, far = ends
     socket.send_fds(near, [data], [0])
-    with pytest.raises(ValueError, match="more message|bytes"):
+    with pytest.raises(ValueError, match=r"more message|bytes"):
         receive_order(far)

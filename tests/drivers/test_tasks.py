@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import os
 import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,6 +26,10 @@ async def zygote(tmp_path: Path) -> AsyncIterator[Zygote]:
     await made.gone()
 
 
+def in_tmp() -> set[str]:
+    return {path.name for path in Path("/tmp").iterdir()}
+
+
 def birth(source: str) -> Birth:
     return Birth(new_id(), "web", SandboxSpec(source), "", "", "/s", RANGE_FIRST)
 
@@ -50,9 +53,9 @@ async def test_an_archive_becomes_the_image_once(zygote: Zygote, tmp_path: Path)
     assert (files.image / "out").exists()
     assert not (tmp_path / "out").exists()
     assert (files.image / "etc/hi").stat().st_uid == IDS.host_uid(IDS.init_uid)
-    before = os.stat(files.image).st_ino
+    before = files.image.stat().st_ino
     assert await tasks.source(zygote, made, files, IDS) == str(files.image)
-    assert os.stat(files.image).st_ino == before
+    assert files.image.stat().st_ino == before
     await tasks.remove(zygote, files.directory, IDS)
     assert not files.directory.exists()
 
@@ -75,7 +78,7 @@ async def test_a_broken_archive_is_invalid(zygote: Zygote, tmp_path: Path) -> No
 
 
 async def test_a_probe_leaves_nothing(zygote: Zygote) -> None:
-    before = set(os.listdir("/tmp"))
+    before = in_tmp()
     facts = await tasks.probe(zygote, IDS)
     assert facts["isolation"] == IDS.shape.value
-    assert {name for name in set(os.listdir("/tmp")) - before if name.startswith("openshell-probe")} == set()
+    assert {name for name in in_tmp() - before if name.startswith("openshell-probe")} == set()

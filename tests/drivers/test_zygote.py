@@ -73,9 +73,8 @@ async def test_a_zygote_that_cannot_start_is_told_and_tried_again(
         await zygote.child(OrderKind.TASK, new_id())
     monkeypatch.undo()
     monkeypatch.setattr(module, "_MODULE", "pyopenshell.no_such_module")
-    with await zygote.child(OrderKind.TASK, new_id()) as sock:
-        with pytest.raises(OpenShellError):
-            await answer(sock, "done")
+    with await zygote.child(OrderKind.TASK, new_id()) as sock, pytest.raises(OpenShellError):
+        await answer(sock, "done")
     await until(lambda: zygote.process is None)
     assert "No module named" in (tmp_path / "log").read_text()
     await zygote.gone()

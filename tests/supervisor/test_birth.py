@@ -105,7 +105,7 @@ def test_an_ssh_child_gets_what_was_sent(ends: tuple[socket.socket, socket.socke
     assert birth.values == {"host_key": "SECRET"}
     assert "SECRET" not in repr(birth)
     assert birth.cgroup == (trusted[1],)
-    assert os.path.samestat(os.fstat(birth.namespaces.net), os.stat("/proc/self/ns/net"))
+    assert os.path.samestat(os.fstat(birth.namespaces.net), Path("/proc/self/ns/net").stat())
     birth.relay.close()
     birth.spawn.close()
     birth.namespaces.close()

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.e2e
 async def test_hello_gives_namespaces_facts_and_an_empty_table(box: Box) -> None:
     client = await box.connect()
     assert list(client.namespaces) == ["user", "mnt", "net", "ipc", "uts", "cgroup", "pid"]
-    ours = {os.stat(f"/proc/self/ns/{name}").st_ino for name in client.namespaces}
+    ours = {Path(f"/proc/self/ns/{name}").stat().st_ino for name in client.namespaces}
     assert ours.isdisjoint({os.fstat(fd).st_ino for fd in client.namespaces.values()})
     assert client.facts["isolation"] in ("range", "subrange", "single")
     assert (dict(client.processes), client.ran) == ({}, frozenset())
@@ -254,7 +254,9 @@ async def test_a_spawn_socket_spawns_and_dials_but_does_not_own(box: Box) -> Non
 async def test_the_end_of_a_spawn_socket_hangs_up_what_it_started(box: Box) -> None:
     owner = await box.connect()
     child = await box.spawner(owner)
-    process = await child.spawn(ExecSpec(("sh", "-c", "trap 'echo hup; exit' HUP; echo on; while :; do sleep 0.01; done")))
+    process = await child.spawn(
+        ExecSpec(("sh", "-c", "trap 'echo hup; exit' HUP; echo on; while :; do sleep 0.01; done"))
+    )
     assert await asyncio.to_thread(os.read, process.stdout, 3) == b"on\n"
     child.close()
     assert await asyncio.to_thread(drain, process.stdout) == b"hup\n"

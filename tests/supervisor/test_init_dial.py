@@ -51,9 +51,7 @@ def test_what_does_not_listen_is_refused(listener: socket.socket) -> None:
 
 
 @pytest.mark.parametrize(("host", "port"), [("nonsense", 1), ("127.0.0.1", 70_000)])
-def test_nonsense_is_an_error_and_no_name_is_looked_up(
-    monkeypatch: pytest.MonkeyPatch, host: str, port: int
-) -> None:
+def test_nonsense_is_an_error_and_no_name_is_looked_up(monkeypatch: pytest.MonkeyPatch, host: str, port: int) -> None:
     sock, number = dialled(host, port)
     assert sock is None
     assert number != 0

@@ -11,10 +11,11 @@ import pytest
 
 from pyopenshell.drivers.messages import Message, close_all, pair, receive_message, send_message
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.model import ExecSpec
 from pyopenshell.supervisor.init_client import SpawnClient
 from pyopenshell.supervisor.init_link import Link
 from pyopenshell.supervisor.init_process import DialError, Exit, StartError
-from pyopenshell.model import ExecSpec
+from tests.support.waiting import until
 
 
 class Bench:
@@ -147,8 +148,7 @@ async def test_an_answer_after_a_cancel_goes_to_the_late_one(bench: Bench) -> No
     number = bench.heard()["n"]
     task.cancel()
     bench.say({"n": number, "ok": {"a": 1}}, 0)
-    while not late:
-        await asyncio.sleep(0)
+    await until(lambda: bool(late))
     assert late[0][0] == {"a": 1}
     os.close(late[0][1][0])
 

@@ -57,7 +57,7 @@ def test_deadlines_come_in_their_order() -> None:
     assert seen == [1, 3, 2, 0]
 
 
-@pytest.mark.parametrize("error", [OSError(24, "no room"), MemoryError("none")])
+@pytest.mark.parametrize("error", [OSError(24, "no room"), MemoryError("none"), KeyError("x")])
 def test_a_callback_s_failure_is_survived_and_logged(pipe: tuple[int, int], error: Exception) -> None:
     lines: list[str] = []
     loop = Loop(lines.append)

@@ -13,10 +13,9 @@ from collections.abc import Iterator
 import pytest
 
 from pyopenshell.drivers.messages import pair, receive_message
-from pyopenshell.drivers.orders import OrderKind, send_order
+from pyopenshell.drivers.orders import Order, OrderKind, send_order
 from pyopenshell.model import new_id
 from pyopenshell.supervisor.zygote import ENTRIES, Admission, load
-from pyopenshell.drivers.orders import Order
 
 #: Each child tells its kind, its trusted descriptors, its open descriptors and its signals; TASK raises.
 ZYGOTE = """

@@ -21,7 +21,9 @@ def check(limits: Limits, support: cgroups.Support) -> None:
     With `best_effort` what cannot be held is left out instead (`facts` says so).
     """
     if limits.cpu != 0 and not CPU_MIN <= limits.cpu <= CPU_MAX:
-        raise OpenShellError(Code.INVALID, f"a limit of {limits.cpu:g} cores makes no sense", hint=f"use {CPU_MIN} or more")
+        raise OpenShellError(
+            Code.INVALID, f"a limit of {limits.cpu:g} cores makes no sense", hint=f"use {CPU_MIN} or more"
+        )
     if limits.memory < 0 or 0 < limits.memory < MEMORY_MIN:
         raise OpenShellError(
             Code.INVALID, f"a limit of {limits.memory} bytes of memory is too small", hint=f"use {MEMORY_MIN} or more"

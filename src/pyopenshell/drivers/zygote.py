@@ -76,9 +76,7 @@ class Zygote:
             await self._reaper
         await self.close()
 
-    async def _pair(
-        self, kind: OrderKind, sandbox_id: str, more: Sequence[int], *, blocking: bool
-    ) -> socket.socket:
+    async def _pair(self, kind: OrderKind, sandbox_id: str, more: Sequence[int], *, blocking: bool) -> socket.socket:
         ours, its = pair()
         try:
             with its:

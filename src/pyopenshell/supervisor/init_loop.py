@@ -1,8 +1,8 @@
 """The event loop of init: descriptors, deadlines and ended children, nothing else; asyncio would cost memory and
 imports.
 
-Callbacks must not block. An `OSError` or `MemoryError` that leaves a callback ends neither the loop nor the sandbox: it
-is written to the log, and what is level-triggered comes again.
+Callbacks must not block. What leaves a callback ends neither the loop nor the sandbox: it is written to the log, and
+what is level-triggered comes again.
 """
 
 from __future__ import annotations
@@ -86,5 +86,5 @@ class Loop:
             return
         try:
             callback()
-        except (OSError, MemoryError) as error:
+        except Exception as error:
             self._log(f"survived {type(error).__name__}: {error}")

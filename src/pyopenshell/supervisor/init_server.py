@@ -127,7 +127,7 @@ class Server:
             failed = getattr(error, "errno", None) or errno.ENOMEM
             text = f"the sandbox has no room: {os.strerror(failed).lower()}"
             connection.send({"n": number, "error": text, "errno": failed, "kind": "room"})
-        except (KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # whatever a request can do wrong, process 1 must outlive it
             connection.send({"n": number, "error": f"bad request: {error!r:.80}", "errno": 0, "kind": "bad"})
         finally:
             close_all(fds)
