@@ -149,6 +149,31 @@ async def test_a_stop_that_fails_can_be_asked_for_again(kit: Kit, caplog: pytest
     assert stopped.sandbox.status.phase == pb.SANDBOX_PHASE_STOPPED
 
 
+async def test_a_full_disk_under_the_database_leaves_nothing_running(kit: Kit) -> None:
+    stopped, full = asyncio.Event(), OpenShellError(Code.EXHAUSTED, "the database's disk is full")
+    table = kit.gateway.registry.table
+    create, edit = table.create, table.edit
+
+    async def refuse(*args: object) -> None:
+        raise full
+
+    async def note(sandbox_id: str) -> None:
+        stopped.set()
+
+    kit.driver.on_stop = note
+    table.create = refuse  # type: ignore[method-assign, assignment]
+    with pytest.raises(OpenShellError) as caught:
+        await kit.create()
+    assert caught.value.code is Code.EXHAUSTED
+    assert kit.driver.calls == []
+    table.create, table.edit = create, refuse  # type: ignore[method-assign, assignment]
+    await kit.create()
+    await stopped.wait()
+    assert not kit.driver.running
+    table.edit = edit  # type: ignore[method-assign]
+    await kit.call("DeleteSandbox", pb.DeleteSandboxRequest(name="web"), pb.DeleteSandboxResponse)
+
+
 async def test_a_report_for_what_is_deleted_is_nothing(kit: Kit) -> None:
     sandbox = await kit.ready()
     await kit.call("DeleteSandbox", pb.DeleteSandboxRequest(name="web"), pb.DeleteSandboxResponse)

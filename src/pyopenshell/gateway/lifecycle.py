@@ -197,7 +197,12 @@ class Lifecycle:
             await self._end(sandbox_id, Event.FAIL, reason)
 
     async def _end(self, sandbox_id: str, event: Event, reason: str) -> None:
-        record = await self._move(sandbox_id, event, reason=reason)
+        try:
+            record = await self._move(sandbox_id, event, reason=reason)
+        except OpenShellError:  # a full disk under the database: what runs is ended all the same
+            self._board.forget(sandbox_id, reason)
+            await self._driver.stop(sandbox_id)
+            raise
         if record is not None and record.phase in phases.AT_REST:
             self._board.forget(sandbox_id, f"it is {phases.describe(record)}")
             await self._driver.stop(sandbox_id)
