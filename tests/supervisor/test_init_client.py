@@ -19,11 +19,14 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.e2e
 
 
+def own_namespaces(client: InitClient) -> set[int]:
+    return {Path(f"/proc/self/ns/{name}").stat().st_ino for name in client.namespaces}
+
+
 async def test_hello_gives_namespaces_facts_and_an_empty_table(box: Box) -> None:
     client = await box.connect()
     assert list(client.namespaces) == ["user", "mnt", "net", "ipc", "uts", "cgroup", "pid"]
-    ours = {Path(f"/proc/self/ns/{name}").stat().st_ino for name in client.namespaces}
-    assert ours.isdisjoint({os.fstat(fd).st_ino for fd in client.namespaces.values()})
+    assert own_namespaces(client).isdisjoint({os.fstat(fd).st_ino for fd in client.namespaces.values()})
     assert client.facts["isolation"] in ("range", "subrange", "single")
     assert (dict(client.processes), client.ran) == ({}, frozenset())
 

@@ -14,6 +14,7 @@ import pytest
 
 from pyopenshell.drivers.messages import pair, receive_message
 from pyopenshell.drivers.orders import Order, OrderKind, send_order
+from pyopenshell.drivers.zygote import _ENVIRONMENT
 from pyopenshell.model import new_id
 from pyopenshell.supervisor.zygote import ENTRIES, Admission, load
 
@@ -148,7 +149,9 @@ print(json.dumps([sorted(kind.name for kind in entries), len(os.listdir("/proc/s
 
 
 def test_everything_is_loaded_and_there_is_one_thread() -> None:
-    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED], capture_output=True, text=True, check=True, timeout=60, env=_ENVIRONMENT
+    )
     assert json.loads(done.stdout) == [["INIT", "SSH", "SUPERVISOR", "TASK"], 1]
     assert set(ENTRIES) == set(OrderKind) - {OrderKind.ADMIT}
     assert load({}) == {}
