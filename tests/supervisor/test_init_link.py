@@ -115,6 +115,17 @@ async def test_an_exit_right_behind_its_spawn_is_kept(bench: Bench) -> None:
     await again
 
 
+async def test_a_link_lost_between_an_answer_and_its_asker_is_no_hang(bench: Bench) -> None:
+    task, number = await bench.asked({"op": "spawn"})
+    bench.say({"n": number, "ok": {"pid": 5, "terminal": False}})
+    bench.init.close()
+    await bench.link.lost
+    await task
+    process = bench.link.process(5, "", (-1, -1, -1), terminal=False)
+    with pytest.raises(OpenShellError, match="the sandbox is lost"):
+        await process.wait()
+
+
 async def test_requests_wait_for_a_busy_init_in_order(bench: Bench) -> None:
     pad = "x" * 50_000
     tasks = [asyncio.ensure_future(bench.link.ask({"op": str(number), "pad": pad}, [0])) for number in range(40)]

@@ -129,7 +129,11 @@ class Link:
 
     def _make(self, pid: int, terminal: bool) -> Process:
         process = Process(pid, "", terminal, self, self._loop.create_future())
-        self._processes[pid] = process
+        if self.lost.done():  # between its answer and its asker's turn
+            process.exited.set_exception(self._error())
+            process.exited.exception()
+        else:
+            self._processes[pid] = process
         return process
 
     def _send(self, message: Message, fds: list[int]) -> None:
