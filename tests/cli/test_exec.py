@@ -69,6 +69,7 @@ async def test_an_endless_input_does_not_hold_back_the_end(line: CommandLine, en
     assert (done.code, done.out) == (0, "done\n")
 
 
+@pytest.mark.keeps_descriptors("a read that runs in its thread closes the descriptor when it is back")
 async def test_input_from_dev_zero_ends_with_the_command(line: CommandLine) -> None:
     zero = os.open("/dev/zero", os.O_RDONLY)
     try:
