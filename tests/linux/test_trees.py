@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -201,3 +203,43 @@ def test_the_sandboxs_ids_are_the_images_own(tmp_path: Path) -> None:
     assert trees.sandbox_ids(str(tmp_path)) == (1000, 1000)
     (tmp_path / "etc/passwd").write_text("sandbox:x:501:502::/:\n")
     assert trees.sandbox_ids(str(tmp_path)) == (501, 502)
+
+
+@pytest.mark.parametrize("compression", ["gz", "bz2", "xz"])
+def test_a_layer_cannot_bring_the_modules_that_unpack_the_next_one(tmp_path: Path, compression: str) -> None:
+    folders = sorted(path.strip("/") for path in sys.path if path.startswith("/"))
+    mark = "raise SystemExit('a module of the image was loaded')"
+    traps = [
+        (f"{path}/{name}.py", FILE, mark) for path in folders for name in ("gzip", "bz2", "lzma", "encodings/idna")
+    ]
+    last = io.BytesIO()
+    with tarfile.open(fileobj=last, mode=f"w:{compression}") as layer:
+        layer.addfile(tarfile.TarInfo("last"))
+    script = (
+        "import sys; from pyopenshell.linux import trees; from pyopenshell.linux.ids import range_ids, single_ids;"
+        "trees.unpack(sys.argv[1], sys.argv[2], range_ids(int(sys.argv[3])) if int(sys.argv[3]) else single_ids())"
+    )
+    archive = tmp_path / "image.tar"
+    archive.write_bytes(oci([plain(traps), last.getvalue()]))
+    base = str(BASE if IS_ROOT else 0)
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        str(archive),
+        str(tmp_path / "tree"),
+        base,
+    ]  # a process that imported little
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "tree" / "last").exists()
+
+
+def plain(entries: list[Entry]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as made:
+        for name, _, text in entries:
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            made.addfile(info, io.BytesIO(text.encode()))
+    return buffer.getvalue()

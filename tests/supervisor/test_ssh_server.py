@@ -13,6 +13,7 @@ import pytest
 from pyopenshell.supervisor import ssh_server
 from pyopenshell.supervisor.ssh_server import Connection, Server, options, serve
 from tests.support.local_init import LocalInit
+from tests.support.waiting import until
 
 Connect = Callable[..., Awaitable[asyncssh.SSHClientConnection]]
 
@@ -166,6 +167,32 @@ async def test_loopback_alone_is_forwarded(pair: Pair) -> None:
             await client.open_connection("127.0.0.1", port)
         assert refused.value.code == asyncssh.OPEN_CONNECT_FAILED
         assert (await client.run("true")).exit_status == 0  # a refused target is a refused open, not a close
+
+
+@pytest.mark.parametrize("far_first", [True, False])
+async def test_a_forwarded_connection_is_over_when_both_sides_have_ended(pair: Pair, far_first: bool) -> None:
+    ended = asyncio.Event()
+
+    async def target(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not far_first:
+            await reader.read()
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        ended.set()
+
+    listener = await asyncio.start_server(target, "127.0.0.1", 0)
+    async with listener, await pair.connect() as client:
+        reader, writer = await client.open_connection("127.0.0.1", listener.sockets[0].getsockname()[1])
+        if far_first:
+            assert await reader.read() == b""
+        writer.write_eof()
+        await writer.channel.wait_closed()
+        await ended.wait()
+        server = pair.server
+        assert server is not None
+        await until(lambda: server.channels == 0)
 
 
 async def test_files_go_both_ways(pair: Pair, tmp_path: object) -> None:

@@ -84,6 +84,7 @@ def _process_one(plan: Plan, sources: Sources, told: int, inside: Callable[[dict
     try:
         os.setsid()
         try:
+            sealing.seal_imports()  # from the pivot on, the paths of modules are the image's
             namespaces.set_up_network(plan.hostname)
             facts = assemble(plan.ids, sources, plan.hostname)
         except steps.SetupFailed as failure:

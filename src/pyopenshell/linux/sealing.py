@@ -8,6 +8,7 @@ gconv and NSS modules from there, and a traceback would read source files from t
 from __future__ import annotations
 
 import codecs
+import contextlib
 import encodings.idna  # noqa: F401 - used by socket for every host name, imported by it late
 import functools
 import importlib
@@ -47,6 +48,8 @@ _LATE = (
     "base64",
     "random",
 )
+#: What tarfile imports when it meets a compressed archive; a Python may have been built without one of them.
+_COMPRESSION = ("zlib", "gzip", "bz2", "lzma")
 
 
 class SealedImports:
@@ -69,6 +72,9 @@ def warm() -> None:
         codecs.lookup_error(name)
     for name in _LATE:
         importlib.import_module(name)
+    for name in _COMPRESSION:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     time.strptime("2000", "%Y")  # imports _strptime and the locale's names
     time.tzset()
     # The end of a thread makes glibc load libgcc_s.so.1 (pthread_exit unwinds), once for a process and its forks.

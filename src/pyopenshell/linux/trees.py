@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.linux import etc, forks, layers, namespaces, passwd, steps, syscalls
+from pyopenshell.linux import etc, forks, layers, namespaces, passwd, sealing, steps, syscalls
 from pyopenshell.linux.ids import RANGE_SIZE, Ids, Shape
 from pyopenshell.linux.sources import clone
 
@@ -53,7 +53,8 @@ def _unpack(archive: str, destination: str, ids: Ids) -> dict[str, str]:
 
 
 def _become_root_of(destination: str, ids: Ids) -> None:
-    """Become root of the sandbox's ids, with `destination` as `/` and nothing else in sight."""
+    """Become root of the sandbox's ids, with `destination` as `/` and nothing else in sight; nothing is imported after."""
+    sealing.warm()
     userns = namespaces.make_user_namespace(ids)
     tree = -1
     if ids.shape is Shape.RANGE:
@@ -70,6 +71,7 @@ def _become_root_of(destination: str, ids: Ids) -> None:
         syscalls.attach(tree, _STAGE)
         old = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         os.chdir(_STAGE)
+        sealing.seal_imports()  # a layer that is unpacked may hold the very module that the next one asks for
         syscalls.pivot_root(".", ".")
         os.fchdir(old)
         syscalls.umount2(".", syscalls.MNT_DETACH)

@@ -14,6 +14,7 @@ import asyncio
 from typing import Any
 
 import asyncssh
+from asyncssh.forward import SSHForwarder
 from asyncssh.kex import get_kex_algs
 
 from pyopenshell.errors import OpenShellError
@@ -119,6 +120,16 @@ class Server(asyncssh.SSHServer):
         return conn.forward_connection(address, port)
 
 
+class Forwarded(SSHForwarder):
+    """One end of a forwarded connection. asyncssh leaves the channel open for ever where the target ended first."""
+
+    def eof_received(self) -> bool:
+        more = super().eof_received()
+        if not more:
+            self.close()  # both directions have ended; what is buffered still leaves
+        return more
+
+
 class Connection(asyncssh.SSHServerConnection):
     """asyncssh's connection with what it lacks: a socket that is full holds the sessions up."""
 
@@ -140,6 +151,14 @@ class Connection(asyncssh.SSHServerConnection):
         """Hold a session's task until it is done: its process may outlive the channel for the grace of its end."""
         self._kept.add(task)
         task.add_done_callback(self._kept.discard)
+
+    async def forward_connection(self, dest_host: str, dest_port: int) -> SSHForwarder:
+        """Connect to a target, which is a numeric address. Raises ChannelOpenError with the reason."""
+        try:
+            _, target = await self._loop.create_connection(Forwarded, dest_host, dest_port)
+        except OSError as error:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, str(error)) from None
+        return Forwarded(target)
 
     async def finished(self) -> None:
         """Wait until the connection is closed and every session's process was seen to."""
