@@ -140,7 +140,7 @@ async def on_screen(line: CommandLine, screen: Screen, *argv: str) -> asyncio.su
 async def test_a_terminal_raw_resized_interrupted_and_restored(line: CommandLine, screen: Screen) -> None:
     screen.resize(100, 40)
     before = termios.tcgetattr(screen.slave)
-    script = 'stty size; echo "T=$TERM"; trap "stty size" WINCH; trap "exit 5" INT; while :; do sleep 0.01; done'
+    script = 'trap "stty size" WINCH; trap "exit 5" INT; stty size; echo "T=$TERM"; while :; do sleep 0.01; done'
     process = await on_screen(line, screen, "sandbox", "exec", "-n", "web", "--", "sh", "-c", script)
     await screen.until(b"40 100\r\nT=xterm")
     assert not termios.tcgetattr(screen.slave)[3] & termios.ICANON

@@ -26,7 +26,7 @@ from pyopenshell.cli.descriptors import Reader, Writer
 from pyopenshell.cli.output import clean
 from pyopenshell.cli.terminal import Escapes, in_foreground, raw, size_of
 from pyopenshell.errors import EXIT_CONNECTION_LOST
-from pyopenshell.model import ExecSpec
+from pyopenshell.model import ExecSpec, TerminalSize
 from pyopenshell.sdk.client import Client
 from pyopenshell.sdk.exec import Execution, ExitStatus
 
@@ -92,7 +92,7 @@ async def run(context: Context, client: Client, sandbox: str, spec: ExecSpec, *,
             asks_out = asyncio.Event()
             if terminal is not None:
                 stack.enter_context(raw(terminal))
-                stack.enter_context(_following_size(context, running, terminal))
+                stack.enter_context(_following_size(context, running, terminal, spec.terminal))
             stack.enter_context(_passing_signals(context, running))
             showing = asyncio.create_task(_show(context, running))
             leaving = asyncio.create_task(asks_out.wait())
@@ -169,10 +169,16 @@ def _passing_signals(context: Context, running: Execution) -> Iterator[None]:
 
 
 @contextmanager
-def _following_size(context: Context, running: Execution, terminal: int) -> Iterator[None]:
-    """Tell the far side of every new size."""
+def _following_size(context: Context, running: Execution, terminal: int, told: TerminalSize | None) -> Iterator[None]:
+    """Tell the far side of every size that differs from `told`, also of one that came before we listened."""
     tasks = _Tasks()
-    with context.hearing((signal.SIGWINCH, lambda: tasks.add(running.resize(size_of(terminal))))):
+
+    def act() -> None:
+        tasks.add(running.resize(size_of(terminal)))
+
+    with context.hearing((signal.SIGWINCH, act)):
+        if size_of(terminal) != told:
+            act()
         yield
 
 
