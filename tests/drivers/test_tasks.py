@@ -60,6 +60,15 @@ async def test_an_archive_becomes_the_image_once(zygote: Zygote, tmp_path: Path)
     assert not files.directory.exists()
 
 
+async def test_directories_without_permissions_are_removed(zygote: Zygote, tmp_path: Path) -> None:
+    inner = tmp_path / "sandbox" / "closed" / "inner"
+    inner.mkdir(parents=True)
+    inner.chmod(0)
+    inner.parent.chmod(0)
+    await tasks.remove(zygote, tmp_path / "sandbox", IDS)
+    assert not (tmp_path / "sandbox").exists()
+
+
 async def test_other_sources_are_taken_as_they_are(zygote: Zygote, tmp_path: Path) -> None:
     files = SandboxFiles.of(tmp_path, new_id())
     assert await tasks.source(zygote, birth(""), files, IDS) == ""

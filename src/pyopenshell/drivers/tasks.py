@@ -6,7 +6,6 @@ The gateway has threads, where a fork is no good beginning, and a sandbox's file
 from __future__ import annotations
 
 import asyncio
-import shutil
 from pathlib import Path
 
 from pyopenshell.drivers.base import Birth
@@ -15,6 +14,7 @@ from pyopenshell.drivers.files import SandboxFiles, check_source
 from pyopenshell.drivers.orders import OrderKind
 from pyopenshell.drivers.zygote import Zygote, answer
 from pyopenshell.linux.ids import Ids, Shape
+from pyopenshell.linux.namespaces import remove_tree
 from pyopenshell.model import new_id
 
 #: A probe makes one sandbox, which takes milliseconds; the zygote's first start is in it.
@@ -45,11 +45,11 @@ async def source(zygote: Zygote, birth: Birth, files: SandboxFiles, ids: Ids) ->
 
 
 async def remove(zygote: Zygote, directory: Path, ids: Ids) -> None:
-    """Remove a directory with a sandbox's files. Raises OSError, SetupFailed."""
+    """Remove a directory with a sandbox's files, whatever modes they have. Raises OSError, SetupFailed."""
     if ids.shape is Shape.SUBRANGE:
         await _run(zygote, TaskConfig("remove", ids_to_json(ids), str(directory)), None)
     else:
-        await asyncio.to_thread(shutil.rmtree, directory)
+        await asyncio.to_thread(remove_tree, ids, str(directory))
 
 
 async def _run(zygote: Zygote, task: TaskConfig, timeout: float | None) -> dict[str, object]:
