@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import grp
+import pwd
+from pathlib import Path
+
 import asyncssh
 import pytest
+from asyncssh import sftp
 
-from pyopenshell.supervisor.ssh_files import Files, modified
+from pyopenshell.supervisor.ssh_files import Files, modified, seal_names
 
 NOW = 1_700_000_000.0  # 2023-11-14 22:13 UTC
 
@@ -51,3 +56,17 @@ def test_a_time_is_utc_and_never_an_error(mtime: float, shown: str) -> None:
 def test_the_end_has_a_status(files: Files) -> None:
     files.exit()
     assert files.channel.status == 0  # type: ignore[attr-defined]
+
+
+def test_no_name_service_is_asked_for_the_attributes_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would load the image's libnss: see tests/e2e/test_hostile_image.py."""
+    for name in ("_lookup_user", "_lookup_group", "_lookup_uid", "_lookup_gid"):
+        monkeypatch.setattr(sftp, name, getattr(sftp, name))  # put back afterwards
+    seal_names()
+    for module, function in ((pwd, "getpwuid"), (pwd, "getpwnam"), (grp, "getgrgid"), (grp, "getgrnam")):
+        monkeypatch.setattr(module, function, lambda *_: pytest.fail("the name service was asked"))
+    attrs = asyncssh.SFTPAttrs.from_local(Path("/").stat())
+    assert (attrs.uid, attrs.gid, attrs.owner, attrs.group) == (0, 0, "0", "0")
+    assert (sftp._lookup_uid("7"), sftp._lookup_gid(None)) == (7, None)
+    with pytest.raises(asyncssh.SFTPOwnerInvalid):
+        sftp._lookup_uid("root")

@@ -26,7 +26,7 @@ from pyopenshell.linux.ids import Ids
 from pyopenshell.linux.title import set_title
 from pyopenshell.supervisor.birth import SshBirth, receive_ssh
 from pyopenshell.supervisor.init_client import SpawnClient
-from pyopenshell.supervisor.ssh_files import Files
+from pyopenshell.supervisor.ssh_files import Files, seal_names
 from pyopenshell.supervisor.ssh_server import USER, Server, options, serve
 from pyopenshell.supervisor.ssh_warm import warm
 
@@ -84,14 +84,10 @@ def settle(home: str = HOME, etc: str = "/etc") -> str:
     os.umask(UMASK)
     with contextlib.suppress(OSError):
         os.chdir(home)
+    seal_names()
     users = passwd.read_users(f"{etc}/passwd")
     Files.users = {user.uid: user.name for user in reversed(users)}
     Files.groups = {gid: name for name, gid in passwd.parse_groups(passwd.read_text(f"{etc}/group")).items()}
     user = passwd.find_user(users, USER)
     shell = user.shell if user is not None else FALLBACK_SHELL
     return shell if os.access(shell, os.X_OK) else FALLBACK_SHELL
-
-
-def values(name: str, host_key: str, ids: Ids) -> dict[str, Any]:
-    """What the supervisor tells its SSH child, for `send_ssh`."""
-    return {"name": name, "host_key": host_key, "ids": ids_to_json(ids)}

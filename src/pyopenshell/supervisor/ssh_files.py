@@ -2,7 +2,9 @@
 
 It runs in the SSH child, which is in the sandbox's namespaces with the sandbox user's rights, so the kernel is what decides;
 relative paths start at the workspace. Owner names come from the /etc/passwd text and times are UTC: pwd, grp and the time
-zone would make the C library load or parse what the image brought.
+zone would make the C library load or parse what the image brought. asyncssh itself looks names up for the attributes of
+every file, in module functions that cannot be given to it otherwise than by putting ours in their place; version 3 of the
+protocol carries no name in attributes, so numbers are enough.
 """
 
 from __future__ import annotations
@@ -12,9 +14,27 @@ import time
 from collections.abc import Mapping
 
 import asyncssh
+from asyncssh import sftp
 
 _HALF_YEAR = 182 * 24 * 3600  # seconds after which ls(1) shows the year in place of the hour
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _parsed(text: str | None) -> int | None:
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        raise asyncssh.SFTPOwnerInvalid(f"not a number: {text!r}") from None
+
+
+def seal_names() -> None:
+    """From now on asyncssh asks no name service of this process. Idempotent."""
+    for kind, ours in (("user", _number), ("group", _number), ("uid", _parsed), ("gid", _parsed)):
+        setattr(sftp, f"_lookup_{kind}", ours)
 
 
 class Files(asyncssh.SFTPServer):
