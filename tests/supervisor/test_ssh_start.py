@@ -18,8 +18,7 @@ from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.linux.ids import range_ids
 from pyopenshell.model import new_id
 from pyopenshell.supervisor import ssh_start
-from pyopenshell.supervisor.ssh_child import values
-from pyopenshell.supervisor.ssh_start import KEY_MAX, SshStarter, check_key
+from pyopenshell.supervisor.ssh_start import KEY_MAX, SshStarter, check_key, values
 
 SANDBOX = new_id()
 

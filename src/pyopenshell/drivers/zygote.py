@@ -22,8 +22,9 @@ from pyopenshell.linux import process
 from pyopenshell.linux.steps import SetupFailed
 
 _MODULE = "pyopenshell.supervisor.zygote"
-#: Isolated from the environment and the working directory; without docstrings, which are 2 MB that nobody reads.
-_FLAGS = ("-I", "-OO")
+#: Isolated from the environment and the working directory. Not -OO: it would save 2 MB of docstrings, but a system's Python
+#: has no such bytecode, and compiling at every start costs a second and 20 MB.
+_FLAGS = ("-I",)
 #: Its children overwrite their command lines with their titles, of which the longest has a name of 63 letters.
 _ROOM = " " * 96
 #: Nothing of the gateway's. A home and a name, because asyncssh asks for them where the user has none, and must find no

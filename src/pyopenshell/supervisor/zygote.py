@@ -8,38 +8,31 @@ Everything else that a child must know comes over the child's own socket, after 
 Children are reaped by the kernel (SIGCHLD ignored, sigaction(2)); whoever must know of an end holds a pidfd. It ends
 when its last order socket is closed: the gateway's and those of all supervisors, so that SSH works on while a gateway
 restarts.
+
+SSH is a third of everything there is to import, and most sandboxes never see a connection: its code is in a second
+zygote, the *nursery*, forked from the first when a supervisor first asks. A supervisor's order socket, on which nothing
+but SSH may be asked, is handed over to it whole, so there is one reader of each socket and no order is repeated.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
-import importlib
 import os
 import selectors
 import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NoReturn
 
-from pyopenshell.drivers.messages import close_all, send_message
-from pyopenshell.drivers.orders import Order, OrderKind, receive_order
-from pyopenshell.linux import memory, process, sealing, syscalls, title
+from pyopenshell.drivers.messages import close_all, pair, send_message
+from pyopenshell.drivers.orders import Order, OrderKind, receive_order, send_order
+from pyopenshell.linux import process, sealing, syscalls, title
+from pyopenshell.supervisor.entries import NURSERY_ENTRIES, Entry, load, settle_memory
 
-#: What runs in a fork, called with the child's socket and the trusted descriptors of its order socket; its answer is
-#: the exit status.
-Entry = Callable[[socket.socket, list[int]], int]
-
-#: Where each kind of child begins. By name, because a zygote imports its children's code and none of that imports it.
-ENTRIES: dict[OrderKind, tuple[str, str]] = {
-    OrderKind.INIT: ("pyopenshell.supervisor.init", "born"),
-    OrderKind.SUPERVISOR: ("pyopenshell.supervisor.main", "born"),
-    OrderKind.SSH: ("pyopenshell.supervisor.ssh_child", "born"),
-    OrderKind.TASK: ("pyopenshell.supervisor.task", "born"),
-}
 _ORDERS_FD = 3  # the first behind the standard three
 _UNUSED_FD_MAX = 2**31 - 1
 
@@ -59,10 +52,17 @@ class Admission:
 
 
 class Zygote:
-    """Serves order sockets until all are closed. `entries` say what each kind of child runs."""
+    """Serves order sockets until all are closed. `entries` say what each kind of child runs, `late` what the nursery's."""
 
-    def __init__(self, orders: socket.socket, entries: Mapping[OrderKind, Entry]) -> None:
+    def __init__(
+        self,
+        orders: socket.socket,
+        entries: Mapping[OrderKind, Entry],
+        late: Mapping[OrderKind, tuple[str, str]] = MappingProxyType({}),
+    ) -> None:
         self._entries = entries
+        self._late = late
+        self._nursery: socket.socket | None = None
         self._selector = selectors.DefaultSelector()
         self._selector.register(orders, selectors.EVENT_READ, Admission())
 
@@ -70,9 +70,56 @@ class Zygote:
         """Take orders until the last socket is closed. Returns in the zygote alone, never in a child."""
         while self._selector.get_map():
             for key, _events in self._selector.select():
-                if isinstance(key.fileobj, socket.socket):
+                if not isinstance(key.fileobj, socket.socket):
+                    continue
+                if self._late and key.data.sandbox_id and not _at_end(key.fileobj):
+                    self._hand_over(key.fileobj, key.data)
+                else:
                     self._serve(key.fileobj, key.data)
         self._selector.close()
+
+    def _hand_over(self, orders: socket.socket, admission: Admission) -> None:
+        """Give a supervisor's order socket to the nursery, with the order that waits on it."""
+        fds = [orders.fileno(), *admission.trusted]
+        try:
+            if self._nursery is None:
+                self._nursery = self._start_nursery()
+            try:
+                send_order(self._nursery, OrderKind.ADMIT, admission.sandbox_id, fds)
+            except OSError:  # it was killed: another one, once
+                self._nursery.close()
+                self._nursery = self._start_nursery()
+                send_order(self._nursery, OrderKind.ADMIT, admission.sandbox_id, fds)
+        except OSError as error:
+            print(f"zygote: no nursery: {error}", file=sys.stderr, flush=True)
+        self._selector.unregister(orders)
+        orders.close()
+        close_all(admission.trusted)
+
+    def _start_nursery(self) -> socket.socket:
+        """Fork the nursery; returns our end of its order socket. Raises OSError."""
+        ours, its = pair()
+        with its:
+            if os.fork() == 0:
+                ours.close()
+                self._become_nursery(its)
+        return ours
+
+    def _become_nursery(self, orders: socket.socket) -> NoReturn:
+        status = 1
+        try:
+            os.setsid()
+            self._let_go(None)
+            process.become_subreaper()
+            title.set_title("openshell-zygote: ssh")
+            entries = load(self._late)
+            settle_memory()
+            Zygote(orders, entries).run()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
 
     def _serve(self, orders: socket.socket, admission: Admission) -> None:
         try:
@@ -95,6 +142,9 @@ class Zygote:
                 file=sys.stderr,
                 flush=True,
             )
+        elif order.kind is not OrderKind.ADMIT and order.kind not in self._entries:
+            close_all(fds)
+            print(f"zygote: {order.kind.name} is not served here", file=sys.stderr, flush=True)
         elif order.kind is OrderKind.ADMIT:
             admitted = socket.socket(fileno=fds[0])
             self._selector.register(admitted, selectors.EVENT_READ, Admission(order.sandbox_id, tuple(fds[1:])))
@@ -124,8 +174,10 @@ class Zygote:
         finally:
             os._exit(status)
 
-    def _let_go(self, keep: Admission) -> None:
+    def _let_go(self, keep: Admission | None) -> None:
         """Close every order socket, and every trusted descriptor of other sandboxes."""
+        if self._nursery is not None:
+            self._nursery.close()
         for key in list(self._selector.get_map().values()):
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()
@@ -134,14 +186,12 @@ class Zygote:
         self._selector.close()
 
 
-def load(entries: Mapping[OrderKind, tuple[str, str]] = ENTRIES) -> dict[OrderKind, Entry]:
-    """Import the code of every kind of child, and let a module that has a `warm` load what it would load late."""
-    modules = {kind: importlib.import_module(module) for kind, (module, _name) in entries.items()}
-    for module in modules.values():
-        warm = getattr(module, "warm", None)
-        if warm is not None:
-            warm()
-    return {kind: getattr(modules[kind], name) for kind, (_module, name) in entries.items()}
+def _at_end(orders: socket.socket) -> bool:
+    """Whether the other end of a readable order socket was closed with nothing left to read."""
+    try:
+        return not orders.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except OSError:
+        return True
 
 
 def settle() -> socket.socket:
@@ -170,10 +220,8 @@ def main() -> int:
     orders = settle()
     entries = load()
     sealing.warm()
-    gc.collect()
-    gc.freeze()
-    memory.drop_clean_pages()
-    Zygote(orders, entries).run()
+    settle_memory()
+    Zygote(orders, entries, NURSERY_ENTRIES).run()
     return 0
 
 
