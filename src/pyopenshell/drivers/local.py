@@ -24,9 +24,9 @@ from pyopenshell.drivers.configs import ids_in
 from pyopenshell.drivers.files import SandboxFiles, check_source
 from pyopenshell.drivers.running import Running, make_init, make_supervisor
 from pyopenshell.drivers.watch import watch
-from pyopenshell.drivers.zygote import Zygote
+from pyopenshell.drivers.zygote import ZYGOTE_TITLE, Zygote
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.linux import cgroups
+from pyopenshell.linux import cgroups, process
 from pyopenshell.linux.ids import RANGE_FIRST, RANGE_LAST, RANGE_TAKEN, Ids, Shape, best_ids
 from pyopenshell.model import SandboxSpec
 
@@ -137,7 +137,10 @@ class LocalDriver(Driver):
         """See `Driver.processes`."""
         if not sandbox_id:
             zygote = self._zygote.process
-            return [] if zygote is None else [ProcessName("zygote", zygote.pid, zygote.start_time)]
+            if zygote is None:
+                return []
+            found = [process.Identity(zygote.pid, zygote.start_time), *process.children(zygote.pid, ZYGOTE_TITLE)]
+            return [ProcessName("zygote", who.pid, who.start_time) for who in found]
         running = self._running.get(sandbox_id)
         if running is None:
             return []

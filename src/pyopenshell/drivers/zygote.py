@@ -30,6 +30,8 @@ _ROOM = " " * 96
 #: Nothing of the gateway's. A home and a name, because asyncssh asks for them where the user has none, and must find no
 #: keys.
 _ENVIRONMENT = {"HOME": "/nonexistent", "LOGNAME": "openshell"}
+#: Titles of the zygote and of its nursery begin so.
+ZYGOTE_TITLE = "openshell-zygote"
 _LOG_MODE = 0o600
 #: Importing everything takes half a second on a slow machine; building a sandbox milliseconds, unpacking is not waited
 #: for here.

@@ -30,6 +30,7 @@ from typing import NoReturn
 
 from pyopenshell.drivers.messages import close_all, pair, send_message
 from pyopenshell.drivers.orders import Order, OrderKind, receive_order, send_order
+from pyopenshell.drivers.zygote import ZYGOTE_TITLE
 from pyopenshell.linux import process, sealing, syscalls, title
 from pyopenshell.supervisor.entries import NURSERY_ENTRIES, Entry, load, settle_memory
 
@@ -111,7 +112,7 @@ class Zygote:
             os.setsid()
             self._let_go(None)
             process.become_subreaper()
-            title.set_title("openshell-zygote: ssh")
+            title.set_title(f"{ZYGOTE_TITLE}: ssh")
             entries = load(self._late)
             settle_memory()
             Zygote(orders, entries).run()
@@ -211,7 +212,7 @@ def settle() -> socket.socket:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     os.chdir("/")
     process.become_subreaper()
-    title.set_title("openshell-zygote")
+    title.set_title(ZYGOTE_TITLE)
     return orders
 
 
