@@ -11,8 +11,8 @@ import pytest
 from pyopenshell.drivers.configs import ids_of
 from pyopenshell.linux.ids import range_ids
 from pyopenshell.supervisor.ssh_child import FALLBACK_SHELL, UMASK, settle
-from pyopenshell.supervisor.ssh_start import values
 from pyopenshell.supervisor.ssh_files import Files
+from pyopenshell.supervisor.ssh_start import values
 
 
 @pytest.fixture(autouse=True)

@@ -33,8 +33,8 @@ from pyopenshell.streams import (
     splice,
     unary,
 )
-from pyopenshell.streams.exec import ExecChannel
 from pyopenshell.streams.dialling import connect_tcp
+from pyopenshell.streams.exec import ExecChannel
 from pyopenshell.wire.exec_frames import SIZE, Kind
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext

@@ -14,15 +14,13 @@ import contextlib
 import logging
 import os
 import socket
-from typing import Any
 
 import asyncssh
 
-from pyopenshell.drivers.configs import ids_of, ids_to_json
+from pyopenshell.drivers.configs import ids_of
 from pyopenshell.drivers.messages import send_message, wait_message
 from pyopenshell.linux import passwd
 from pyopenshell.linux.enter import Door, enter
-from pyopenshell.linux.ids import Ids
 from pyopenshell.linux.title import set_title
 from pyopenshell.supervisor.birth import SshBirth, receive_ssh
 from pyopenshell.supervisor.init_client import SpawnClient
