@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 from collections.abc import Iterator
 
@@ -43,6 +44,39 @@ async def test_bytes_go_through_and_the_key_is_there_first(line: CommandLine, ga
     assert gateway.made_sessions[0].max_connections == 1
     writer.write_eof()
     assert await reader.read() == b""
+    assert await asyncio.wait_for(task, 20) == 0
+    assert gateway.sessions == []
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_the_hang_up_of_ssh_lets_the_relay_end(line: CommandLine, gateway: FakeGateway) -> None:
+    ours, theirs = socket.socketpair()
+    given = theirs.detach()
+    task = asyncio.create_task(run(["ssh-proxy", "web"], line.context(given, os.dup(given), None)))
+    reader, writer = await asyncio.open_connection(sock=ours)
+    writer.write(b"x")
+    await reader.readexactly(1)
+    line.signals.send(signal.SIGHUP)
+    writer.write_eof()
+    assert await asyncio.wait_for(task, 20) == 0
+    assert await reader.read() == b""
+    assert gateway.sessions == []
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_hang_up_without_an_end_ends_all_the_same(
+    line: CommandLine, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyopenshell.cli.ssh.PARTING_TIMEOUT", 0.0)
+    ours, theirs = socket.socketpair()
+    given = theirs.detach()
+    task = asyncio.create_task(run(["ssh-proxy", "web"], line.context(given, os.dup(given), None)))
+    reader, writer = await asyncio.open_connection(sock=ours)
+    writer.write(b"x")
+    await reader.readexactly(1)
+    line.signals.send(signal.SIGHUP)
     assert await asyncio.wait_for(task, 20) == 0
     assert gateway.sessions == []
     writer.close()

@@ -43,6 +43,27 @@ async def test_input_that_the_command_does_not_read_is_no_error(client: Client) 
     assert done.exit == ExitStatus(code=0)
 
 
+async def test_after_the_exit_both_sides_end_the_stream(client: Client, gateway: FakeGateway) -> None:
+    for stdin in (b"", b"x" * (8 << 20)):
+        await client.run("web", ExecSpec(("true",)), stdin=stdin)
+    await client.run("web", ExecSpec(("no-such-command",)))
+    assert gateway.completed == 3
+
+
+async def test_a_gateway_that_does_not_end_the_call_is_not_waited_for(
+    client: Client, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyopenshell.sdk.exec.PARTING_TIMEOUT", 0.0)
+    forever = asyncio.Event()
+
+    async def stuck(*_: object) -> None:
+        await forever.wait()
+
+    monkeypatch.setattr("tests.support.client_gateway._part", stuck)
+    assert (await client.run("web", ExecSpec(("true",)))).exit == ExitStatus(code=0)
+    assert gateway.completed == 0
+
+
 async def test_environment_and_directory_arrive(client: Client) -> None:
     done = await client.run("web", sh('echo "$A $(pwd)"', env={"A": "a b"}, workdir="/tmp"))
     assert done.stdout == b"a b /tmp\n"

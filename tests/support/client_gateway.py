@@ -87,6 +87,7 @@ class FakeGateway:
     port: int = 0
     server: GrpcServer | None = None
     relays: int = 0
+    completed: int = 0  # commands whose stream both sides ended
 
     # -- life ------------------------------------------------------------------------------------------------------------
 
@@ -291,6 +292,7 @@ class FakeGateway:
             await stream.end()
         else:
             await run_command(ExecChannel(stream), stream)
+            self.completed += 1
 
 
 async def run_command(channel: ExecChannel, stream: CallStream) -> None:
@@ -314,7 +316,7 @@ async def run_command(channel: ExecChannel, stream: CallStream) -> None:
         )
     except OSError as error:
         await channel.exit(pb.ExecExit(start_error=error.strerror))
-        await stream.close()
+        await _part(stream)
         return
     if slave >= 0:
         os.close(slave)
@@ -351,6 +353,13 @@ async def run_command(channel: ExecChannel, stream: CallStream) -> None:
             os.close(master)
         process._transport.close()  # type: ignore[attr-defined]
         await asyncio.gather(*tasks, return_exceptions=True)
+    await _part(stream)
+
+
+async def _part(stream: CallStream) -> None:
+    """As the real one: the call ends once the near side has ended its direction too."""
+    while await stream.read():
+        continue
     await stream.close()
 
 

@@ -2,9 +2,16 @@
 
 `ssh-proxy` is what ssh runs as ProxyCommand: its standard input and output become the connection. Before the first byte goes
 through, the sandbox's host key, learnt from the gateway, is in the known_hosts file that the configuration names.
+
+ssh closes its pipes and then sends SIGHUP to its proxy (sshconnect.c, ssh_kill_proxy_command). The end of the input says the
+same, and lets the relay end as it should; the signal only sets a limit to that.
 """
 
 from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
 
 import click
 
@@ -18,6 +25,8 @@ from pyopenshell.model import Outcome, SshTarget
 from pyopenshell.sdk.ssh_files import SshFiles, config_block, host_alias
 from pyopenshell.streams.splice import Tally, splice
 from pyopenshell.streams.stdio import FdStream
+
+PARTING_TIMEOUT = 5.0  # seconds after SIGHUP for both directions to end; nobody waits for this process any more
 
 
 @click.command(
@@ -54,8 +63,19 @@ async def ssh_proxy(context: Context, name: str) -> int:
             # Both are given away: ssh must see the end of our output while its own input is still open.
             near = FdStream(context.stdin, context.stdout)
             context.stdin = context.stdout = None
-            outcome = await splice(near, relay.leg, tally)
+            outcome = await _until_hung_up(context, splice(near, relay.leg, tally))
     if outcome is Outcome.BROKEN_FAR:
         context.err(f"error: {clean(tally.reason)}")
         return EXIT_CONNECTION_LOST
     return EXIT_OK
+
+
+async def _until_hung_up(context: Context, splicing: Coroutine[None, None, Outcome]) -> Outcome:
+    """How the splice ended; after SIGHUP it has PARTING_TIMEOUT seconds to."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(None) as limit:
+            with context.hearing((signal.SIGHUP, lambda: limit.reschedule(loop.time() + PARTING_TIMEOUT))):
+                return await splicing
+    except TimeoutError:
+        return Outcome.BROKEN_NEAR

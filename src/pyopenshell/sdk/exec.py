@@ -16,7 +16,7 @@ from pyopenshell.errors import EXIT_TIMEOUT, Code, OpenShellError
 from pyopenshell.model import ExecSpec, ExecTarget, TerminalSize
 from pyopenshell.sdk.connection import Connection
 from pyopenshell.sdk.relays import Relay, open_relay
-from pyopenshell.streams.contract import Buffer, StreamBroken, StreamClosed
+from pyopenshell.streams.contract import Buffer, StreamBroken, StreamBusy, StreamClosed
 from pyopenshell.streams.exec import ExecChannel
 from pyopenshell.wire.exec_frames import Kind
 from pyopenshell.wire.openshell.v1.openshell_pb2 import ExecExit
@@ -24,6 +24,7 @@ from pyopenshell.wire.openshell.v1.openshell_pb2 import ExecExit
 SIGNAL_BASE = 128  # a shell's status for death by signal n is 128 + n (POSIX.1-2024, 2.8.2)
 NOT_STARTED = 127  # a shell's status for a command that could not be run (POSIX.1-2024, 2.8.2)
 TIMEOUT_GRACE = 10.0  # seconds after `timeout` in which the far side must have said so itself
+PARTING_TIMEOUT = 1.0  # seconds for the gateway to end the call after EXIT; it takes one round trip
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +192,18 @@ async def _feed(running: Execution, stdin: bytes) -> None:
 
 
 async def _close_quietly(relay: Relay) -> None:
-    """After EXIT the status is known; input that the command did not read is nobody's loss."""
+    """End the call after EXIT, so that the relay is recorded as completed.
+
+    The status is known: input that the command did not read is nobody's loss, and a gateway that is slow is not waited for.
+    """
     try:
-        await relay.leg.end()
-        await relay.leg.close()
-    except (StreamBroken, StreamClosed):
-        pass
+        async with asyncio.timeout(PARTING_TIMEOUT):
+            await relay.leg.end()
+            while await relay.leg.read():
+                continue
+            await relay.leg.close()
+    except (StreamBroken, StreamClosed, StreamBusy, TimeoutError):
+        return
 
 
 def _lost(reason: str) -> OpenShellError:
