@@ -80,6 +80,20 @@ async def test_a_zygote_that_cannot_start_is_told_and_tried_again(
     await zygote.gone()
 
 
+async def test_it_runs_the_package_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the installed one, which the isolated interpreter would find; the standard library stays in front."""
+    (tmp_path / "begun.py").write_text("import json, socket; print('begun from', __file__, json.__file__)")
+    (tmp_path / "json.py").write_text("raise SystemExit('in front of the standard library')")
+    monkeypatch.setattr(module, "_PACKAGE_AT", str(tmp_path))
+    monkeypatch.setattr(module, "_MODULE", "begun")
+    zygote = Zygote(tmp_path / "log")
+    with await zygote.child(OrderKind.TASK, new_id()) as sock, pytest.raises(OpenShellError):
+        await answer(sock, "done")
+    await until(lambda: zygote.process is None)
+    assert f"begun from {tmp_path / 'begun.py'}" in (tmp_path / "log").read_text()
+    await zygote.gone()
+
+
 @pytest.mark.e2e
 async def test_it_ends_with_its_last_order_socket(tmp_path: Path) -> None:
     zygote = Zygote(tmp_path / "log")

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pyopenshell
 from pyopenshell.drivers.messages import Message, close_all, pair, wait_message, writable
 from pyopenshell.drivers.orders import OrderKind, send_order
 from pyopenshell.drivers.presence import Held
@@ -25,6 +26,15 @@ _MODULE = "pyopenshell.supervisor.zygote"
 #: Isolated from the environment and the working directory. Not -OO: it would save 2 MB of docstrings, but a system's Python
 #: has no such bytecode, and compiling at every start costs a second and 20 MB.
 _FLAGS = ("-I",)
+#: Runs the module named by the second argument. The first is where this process found the package: isolated, the child
+#: would find the one that is installed, which is another where this one runs from a source tree. It goes behind the
+#: standard library, whose names it must not take.
+_BEGIN = (
+    "import runpy, sys; p = sys.path;"
+    "p.insert(next((i for i, d in enumerate(p) if d.endswith('-packages')), len(p)), sys.argv[1]);"
+    "runpy.run_module(sys.argv[2], run_name='__main__')"
+)
+_PACKAGE_AT = str(Path(pyopenshell.__file__).parents[1])
 #: Its children overwrite their command lines with their titles, of which the longest has a name of 63 letters.
 _ROOM = " " * 96
 #: Nothing of the gateway's. A home and a name, because asyncssh asks for them where the user has none, and must find no
@@ -113,7 +123,7 @@ class Zygote:
         try:
             pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, *_FLAGS, "-m", _MODULE, _ROOM],
+                [sys.executable, *_FLAGS, "-c", _BEGIN, _PACKAGE_AT, _MODULE, _ROOM],
                 _ENVIRONMENT,
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, its.fileno(), 0),
