@@ -68,6 +68,7 @@ def test_a_main_process_that_cannot_start_is_exit_1_with_the_reason(
     ended = world.run("sandbox", "create", job, "--", command)
     assert ended.status == 1
     assert said in ended.err
+    assert world.run("sandbox", "get", job).status == 1  # nothing half-made is left
 
 
 @pytest.mark.parametrize("status", [0, 6])

@@ -93,9 +93,15 @@ async def create(
     async with client_of(context) as client:
         made = await client.sandboxes.create(spec, name=name or "", labels=pairs(labels, "--label"))
         LastUsed(context.paths).set(client.gateway.name, made.name)
-        if attached:
-            return await attach(context, client, made.name)
-        found = await _wait(context, client, made)
+        try:
+            if attached:
+                return await attach(context, client, made.name)
+            found = await _wait(context, client, made)
+        except OpenShellError as error:
+            if error.code is not Code.PRECONDITION:
+                raise
+            await client.sandboxes.delete(made.name)  # it never ran: nothing half-made is left behind
+            raise OpenShellError(error.code, error.message, hint="nothing of it was kept") from error
     if found.phase is Phase.READY:
         line = f"sandbox {found.name} is ready"
     else:
