@@ -111,6 +111,14 @@ async def test_a_rejected_session_waits_the_longest(gateway: FakeGateway) -> Non
         assert kept.waits[0] == BACKOFF_MAX
 
 
+async def test_a_refused_token_ends_it(gateway: FakeGateway) -> None:
+    gateway.known_token = "another"
+    async with Kept(gateway) as kept:
+        await asyncio.wait([kept.task])
+        with pytest.raises(OpenShellError, match="expired"):
+            kept.task.result()
+
+
 async def test_a_refused_relay_says_why(gateway: FakeGateway) -> None:
     async with Kept(gateway):
         await gateway.connected()

@@ -11,6 +11,7 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.model import Target
 from pyopenshell.streams import Call, Channel, DataLeg, Endpoint, GrpcServer, RawLeg, Tally, splice, unary
 from pyopenshell.wire.convert import put_target
@@ -40,6 +41,7 @@ class FakeGateway:
         self.exits: list[pb.ReportMainProcessExitRequest] = []
         self.final: asyncio.Queue[pb.FinalizeMainProcessExitRequest] = asyncio.Queue()
         self.reject = ""
+        self.known_token = ""
         self.silent = False
         self.refused: dict[str, pb.RelayOpenResult] = {}
         self._numbers = itertools.count(1)
@@ -103,6 +105,8 @@ class FakeGateway:
         return await waiting
 
     async def _connect_supervisor(self, call: Call) -> None:
+        if self.known_token and call.metadata.get("authorization") != f"Bearer {self.known_token}":
+            raise OpenShellError(Code.UNAUTHENTICATED, "the token has expired")
         first = await call.receive(pb.SupervisorMessage)
         assert first is not None
         session = FakeSession(first.hello, call, str(call.metadata.get("authorization", "")))

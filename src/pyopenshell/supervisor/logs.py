@@ -131,7 +131,7 @@ class LogPusher:
     def __init__(self, ring: LogRing, sandbox_id: str, metadata: MetadataItems) -> None:
         self._ring = ring
         self._sandbox_id = sandbox_id
-        self._metadata = tuple(metadata)
+        self._metadata = metadata
 
     async def __call__(self, channel: Channel) -> None:
         """Push until cancelled or the connection fails; the ring keeps what was not acknowledged. Raises OpenShellError."""

@@ -26,6 +26,7 @@ from pyopenshell.streams.contract import ByteStream
 from pyopenshell.streams.grpc_client import Channel, Endpoint
 from pyopenshell.streams.sockets import adopt
 from pyopenshell.supervisor.birth import SupervisorBirth, give_up_root, receive
+from pyopenshell.supervisor.credential import Credential
 from pyopenshell.supervisor.dial import Dialler
 from pyopenshell.supervisor.init_client import InitClient
 from pyopenshell.supervisor.logs import LogPusher, LogRing
@@ -58,7 +59,7 @@ async def supervise(birth: SupervisorBirth) -> None:
     """Wire everything together and wait for the end. Raises OpenShellError where init cannot be reached."""
     init = await InitClient.connect(birth.run_directory)
     try:
-        metadata = (("authorization", f"Bearer {birth.token}"),)
+        metadata = Credential(birth.token)
         ring = LogRing()
         main_process = MainProcess(init, birth.spec.command, ring, birth.sandbox_id, metadata)
         await main_process.start()
@@ -78,7 +79,7 @@ async def supervise(birth: SupervisorBirth) -> None:
             connect=connect,
             dial=Dialler(init, connect_inside, start_ssh).dial,
             main_state=main_process.state,
-            companions=(LogPusher(ring, birth.sandbox_id, metadata), main_process),
+            companions=(LogPusher(ring, birth.sandbox_id, metadata), main_process, metadata),
         )
         try:
             await _until_over(birth, init, session, main_process)

@@ -64,7 +64,7 @@ class MainProcess:
         self._argv = tuple(argv)
         self._ring = ring
         self._sandbox_id = sandbox_id
-        self._metadata = tuple(metadata)
+        self._metadata = metadata
         self._process: Process | None = None
         self._state = pb.MainProcessState(instance_id=str(uuid.uuid4()))
         self._exited = asyncio.Event()

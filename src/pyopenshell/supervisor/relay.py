@@ -38,7 +38,7 @@ class Relays:
 
     def __init__(self, channel: Channel, metadata: MetadataItems, dial: Dial, send: SendResult) -> None:
         self._channel = channel
-        self._metadata = tuple(metadata)
+        self._metadata = metadata
         self._dial = dial
         self._send = send
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}

@@ -1,7 +1,8 @@
 """The control stream: hello, heartbeats both ways, relay opens. One connection to the gateway, made again for ever.
 
     connect ── hello ── accepted ── serve ─┬─ lost, silent, ended ── wait (jittered, doubling) ── connect
-                   └─── rejected ──────────┴─ superseded ── wait the longest ── connect
+                   ├─── rejected ──────────┴─ superseded ── wait the longest ── connect
+                   └─── the token is refused: the end; whoever started this supervisor starts one with a newer token
 
 Heartbeats go both ways every interval that the gateway asked for; a gateway that said nothing at all for three of them is
 gone (one late message is not a lost gateway). Losing the gateway ends its relays and nothing else: the main process runs on
@@ -82,7 +83,7 @@ class Session:
     ) -> None:
         self._sandbox_id = sandbox_id
         self._instance_id = instance_id
-        self._metadata = tuple(metadata)
+        self._metadata = metadata
         self._connect = connect
         self._dial = dial
         self._main_state = main_state
@@ -92,13 +93,15 @@ class Session:
         self._epoch = 0
 
     async def run(self) -> None:
-        """Connect, serve, connect again, until cancelled."""
+        """Connect, serve, connect again, until cancelled. Raises UNAUTHENTICATED where the token is refused."""
         while True:
             try:
                 await self._once()
                 log.info("the gateway ended the session")
             except OpenShellError as error:
-                if error.code in (Code.CONFLICT, Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.NOT_FOUND):
+                if error.code is Code.UNAUTHENTICATED:
+                    raise
+                if error.code in (Code.CONFLICT, Code.FORBIDDEN, Code.NOT_FOUND):
                     self._backoff.longest()
                 log.info("session: %s", error)
             except StreamClosed as error:
