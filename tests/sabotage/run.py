@@ -18,6 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PYTEST_FAILED = 1  # pytest's exit status when tests ran and some failed; any other says that nothing was proved
+TIMEOUT = 30  # seconds of one test: a defect may show as a wait for ever, and nobody wants to wait with it
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def copy_tree(into: Path) -> None:
 
 def pytest(tree: Path, tests: list[str]) -> int:
     environment = {**os.environ, "PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", *tests]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", f"--timeout={TIMEOUT}", *tests]
     return subprocess.run(
         command, cwd=tree, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ).returncode
