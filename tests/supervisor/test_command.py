@@ -14,6 +14,7 @@ from pyopenshell.supervisor import command as module
 from pyopenshell.supervisor.command import Command
 from pyopenshell.supervisor.init_client import Exit
 from tests.support.local_init import LocalInit, LocalProcess
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -44,6 +45,20 @@ async def test_it_returns_how_it_ended_with_all_output_given(init: LocalInit) ->
     assert await command.run() == Exit(code=3)
     assert (out.data, err.data) == (b"a\n", b"b\n")
     assert command.stdin.closed
+
+
+async def test_what_is_in_the_pipe_when_it_ends_is_given_to_a_sink_that_is_slow(init: LocalInit) -> None:
+    process = await init.spawn(ExecSpec(argv=("/bin/sh", "-c", "head -c 180000 /dev/zero")))
+    out = Out()
+
+    async def slow(data: bytes) -> None:
+        await process.wait()
+        await until(lambda: command.stdin.closed)  # the command has met the end, too
+        await out(data)
+
+    command = Command(process, slow, slow)  # type: ignore[arg-type]
+    assert await command.run() == Exit()
+    assert len(out.data) == 180_000  # more than one read, less than the pipe holds
 
 
 async def test_a_terminal_has_one_output(init: LocalInit) -> None:
