@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import termios
 from collections.abc import Iterator
 
 import pytest
@@ -83,6 +84,18 @@ async def test_closed_input_and_no_stdin(line: CommandLine) -> None:
     assert (await line("sandbox", "exec", "-n", "web", "--", "cat")).code == 0
     done = await line("sandbox", "exec", "-n", "web", "--no-stdin", "--", "cat", stdin=b"mine")
     assert (done.code, done.out) == (0, "")
+
+
+async def test_a_job_behind_an_ampersand_leaves_the_terminal_alone(line: CommandLine) -> None:
+    """This process is in the background of a terminal that it does not have: raw mode would stop it."""
+    master, slave = os.openpty()
+    before = termios.tcgetattr(slave)
+    command = ["sandbox", "exec", "-n", "web", "--", "sh", "-c", "test -t 0 || echo none; cat"]
+    assert await asyncio.wait_for(run(command, line.context(slave, slave, slave)), 20) == 0
+    assert termios.tcgetattr(slave) == before
+    assert os.read(master, 100) == b"none\r\n"
+    os.close(master)
+    os.close(slave)
 
 
 async def test_the_last_used_sandbox_is_meant_and_said(line: CommandLine) -> None:

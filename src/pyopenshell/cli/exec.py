@@ -72,7 +72,7 @@ async def exec_command(
     if len(command) > 1 and command[1] == "--" and name is None:
         raise click.UsageError(f"{command[0]!r} stands before '--'; name the sandbox with -n")
     if tty is None:
-        tty = context.is_terminal(context.stdin) and context.is_terminal(context.stdout) and not no_stdin
+        tty = not no_stdin and _has_terminal(context)
     spec = ExecSpec(command, pairs(env, "--env"), workdir, login, timeout=timeout)
     async with client_of(context) as client:
         return await run(context, client, sandbox_of(context, client, name), spec, tty=tty, stdin=not no_stdin)
@@ -192,6 +192,17 @@ class _Tasks:
         task = asyncio.ensure_future(work)
         self._held.add(task)
         task.add_done_callback(self._held.discard)
+
+
+def _has_terminal(context: Context) -> bool:
+    """Whether a terminal is ours to give away. A job behind `&` has none: raw mode would stop it with SIGTTOU."""
+    source = context.stdin
+    return (
+        source is not None
+        and context.is_terminal(source)
+        and context.is_terminal(context.stdout)
+        and in_foreground(source)
+    )
 
 
 def _terminal(context: Context) -> int | None:
