@@ -60,7 +60,7 @@ def test_the_user_of_an_image_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "config",
     [
-        InitConfig("id", "web", "/d", "", ids_to_json(single_ids()), spec_to_json(SPEC), True),
+        InitConfig("id", "web", "/d", "", ids_to_json(single_ids()), spec_to_json(SPEC), True, ["motd"]),
         SupervisorConfig("id", "web", ids_to_json(single_ids()), spec_to_json(SPEC), "sock", False, "t", "k"),
         TaskConfig("remove", ids_to_json(single_ids()), "/p"),
     ],

@@ -27,6 +27,11 @@ def test_what_cannot_be_held_is_refused_with_the_reason(asked: Limits, word: str
     assert caught.value.message == f"this machine cannot hold a {word} limit: no {word} here"
 
 
+def test_a_probe_tells_what_can_be_held() -> None:
+    assert limits.probed(FULL) == {"limit_cpu": "yes", "limit_memory": "yes"}
+    assert limits.probed(NONE) == {"limit_cpu": "no: no cpu here", "limit_memory": "no: no memory here"}
+
+
 def test_best_effort_goes_without_and_says_so() -> None:
     asked = Limits(1.5, MEMORY_MIN, best_effort=True)
     limits.check(asked, NONE)

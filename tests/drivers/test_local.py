@@ -12,8 +12,10 @@ import pytest
 from pyopenshell.drivers.local import LocalDriver
 from pyopenshell.drivers.messages import readable
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.linux import process
+from pyopenshell.linux import cgroups, process
+from pyopenshell.linux.etc import MADE
 from pyopenshell.linux.ids import Shape, best_ids
+from pyopenshell.linux.sources import ETC
 from pyopenshell.model import Limits, SandboxSpec, new_id
 from tests.support.local_sandbox import Sandboxes
 from tests.support.waiting import until
@@ -24,6 +26,16 @@ ROOT = Path(__file__).parents[2]
 
 def proc(who: process.Identity | None, name: str) -> bytes:
     return Path(f"/proc/{who.pid if who else 'self'}/{name}").read_bytes()
+
+
+def readable_in_etc() -> Path:
+    """A file that everybody may read and no sandbox sees by itself."""
+    files = (path for path in sorted(Path("/etc").iterdir()) if path.is_file() and not path.is_symlink())
+    return next(path for path in files if path.stat().st_mode & 0o004 and path.name not in {*ETC, *MADE})
+
+
+def names_in(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
 
 
 async def kill(who: process.Identity) -> None:
@@ -39,6 +51,19 @@ async def test_a_probe_makes_a_whole_sandbox(world: Sandboxes) -> None:
     facts = await world.driver.probe()
     assert facts["isolation"] == best_ids(0).shape.value
     assert facts["seccomp"] == "filter"
+    support = cgroups.available()
+    assert (facts["limit_cpu"] == "yes", facts["limit_memory"] == "yes") == (not support.cpu, not support.memory)
+
+
+async def test_what_an_operator_adds_to_etc_is_seen(world: Sandboxes, tmp_path: Path) -> None:
+    added = readable_in_etc()
+    world.driver = LocalDriver(world.root / "sandboxes", etc_binds=[added.name])
+    found = await world.look(await world.start())
+    inside = Path(f"/proc/{found['init'].pid}/root/etc")
+    assert (inside / added.name).read_bytes() == added.read_bytes()
+    assert names_in(inside) <= {*(name.split("/")[0] for name in ETC), *MADE, added.name}
+    with pytest.raises(OpenShellError, match="is made for each sandbox"):
+        LocalDriver(tmp_path / "other", etc_binds=["passwd"])
 
 
 async def test_start_gives_facts_and_two_processes(world: Sandboxes) -> None:

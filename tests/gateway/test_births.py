@@ -13,14 +13,20 @@ from pyopenshell.store.sandboxes import SandboxRecord
 
 
 class Bases:
-    async def claim(self, sandbox_id: str) -> int:
+    def __init__(self) -> None:
+        self.avoided: list[object] = []
+
+    async def claim(self, sandbox_id: str, *, avoid: object = ()) -> int:
+        self.avoided.append(avoid)
         return 0x100000
 
 
 @pytest.mark.parametrize(("ranges", "base"), [(True, 0x100000), (False, 0)])
 async def test_a_birth(tmp_path: Path, ranges: bool, base: int) -> None:
     tokens = SupervisorTokens(tmp_path, "test")
-    births = Births(tokens, Bases(), "/run/far.sock", ranges, True, lambda: 1000.0)  # type: ignore[arg-type]
+    bases = Bases()
+    taken = [(0x80000, 65536)]
+    births = Births(tokens, bases, "/run/far.sock", ranges, True, lambda: 1000.0, lambda: taken)  # type: ignore[arg-type]
     record = SandboxRecord(
         id=new_id(), name="web", created_at=1.0, spec=SandboxSpec(command=("job",)), host_key_private="KEY"
     )
@@ -29,5 +35,6 @@ async def test_a_birth(tmp_path: Path, ranges: bool, base: int) -> None:
     assert tokens.verify(birth.token, 1000.0) == record.id
     assert (birth.host_key, birth.gateway_socket) == ("KEY", "/run/far.sock")
     assert (birth.id_base, birth.lifetime_gateway) == (base, True)
+    assert bases.avoided == ([taken] if ranges else [])
     assert birth.token not in repr(birth)
     assert "KEY" not in repr(birth)

@@ -23,6 +23,14 @@ async def test_gateway_info(kit: Kit) -> None:
     assert not driver.capabilities.resource_capabilities.cpu.limit_supported
 
 
+async def test_the_limits_that_the_driver_can_hold(kit: Kit) -> None:
+    kit.driver.facts |= {"limit_cpu": "no: no cgroup hierarchy is mounted", "limit_memory": "yes"}
+    await kit.restart()
+    answer = await kit.call("GetGatewayInfo", pb.GetGatewayInfoRequest(), pb.GetGatewayInfoResponse)
+    found = answer.compute_drivers[0].capabilities.resource_capabilities
+    assert (found.cpu.limit_supported, found.memory.limit_supported) == (False, True)
+
+
 async def test_the_owner_by_certificate_and_by_socket(kit: Kit) -> None:
     by_certificate = await kit.call("GetCurrentUser", pb.GetCurrentUserRequest(), pb.GetCurrentUserResponse)
     by_socket = await kit.call(

@@ -16,6 +16,7 @@ def test_the_hosts_view_has_three_users_and_files_alone() -> None:
     assert passwd.parse_groups(files["group"]) == {"root": 0, "tty": 5, "sandbox": 1000, "nogroup": 65534}
     assert all(line.endswith(": files") for line in files["nsswitch.conf"].splitlines())
     assert "nameserver" not in files["resolv.conf"]
+    assert set(files) == etc.MADE
 
 
 def test_a_tree_gets_a_user_only_where_it_has_none() -> None:

@@ -50,6 +50,13 @@ def test_the_largest_subordinate_entry_counts(tmp_path: Path) -> None:
     assert passwd.read_subordinate(file, {"nobody"}) is None
 
 
+def test_everybodys_ranges(tmp_path: Path) -> None:
+    assert passwd.subordinate_ranges(tmp_path) == []
+    (tmp_path / "subuid").write_text("me:1:10\nyou:100000:65536\nbad\n:x:y\n")
+    (tmp_path / "subgid").write_text("me:7:8\n")
+    assert passwd.subordinate_ranges(tmp_path) == [(1, 10), (100000, 65536), (7, 8)]
+
+
 def test_at_most_one_mebibyte_is_read_and_no_half_line(tmp_path: Path) -> None:
     file = tmp_path / "passwd"
     line = "u:x:1:1:" + "c" * 90 + ":/:\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.linux import ids, namespaces, sources, steps
 
 from .conftest import BASE, IS_ROOT, in_child
@@ -68,6 +69,22 @@ def test_a_tree_that_is_missing_is_named_and_nothing_stays_open(who: str, direct
 def test_a_mount_below_is_found(tmp_path: Path) -> None:
     assert sources._mount_below("/no/such") == ""
     assert sources._mount_below("/dev").startswith("/dev/")
+
+
+def test_what_an_operator_adds() -> None:
+    assert sources.further(("ssl/openssl.cnf", "profile", "profile.d/x.sh", "motd", "motd", "kube/a", "kube")) == (
+        "ssl/openssl.cnf",
+        "motd",
+        "kube/a",
+        "kube",
+    )
+
+
+@pytest.mark.parametrize("name", ["", "/etc/motd", "../root", "a//b", "a/./b", "a\0b", "passwd", "hosts", "a/.."])
+def test_what_an_operator_cannot_add(name: str) -> None:
+    with pytest.raises(OpenShellError) as caught:
+        sources.further((name,))
+    assert caught.value.code is Code.INVALID
 
 
 @pytest.mark.parametrize("name", sources.ETC)

@@ -26,8 +26,8 @@ CONFIG_MAX = 6 * ARGV_ENV_MAX + 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class InitConfig:
-    """For INIT: `directory` is the sandbox's own (absolute). Descriptors: the log, and the lifetime pipe where there is
-    one.
+    """For INIT: `directory` is the sandbox's own (absolute), `etc` further names of the host's /etc. Descriptors: the log,
+    and the lifetime pipe where there is one.
     """
 
     sandbox_id: str
@@ -37,6 +37,7 @@ class InitConfig:
     ids: Mapping[str, Any]
     spec: Mapping[str, Any]
     lifetime: bool
+    etc: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,5 +58,11 @@ def facts(limits: Limits, support: cgroups.Support) -> dict[str, str]:
     }
 
 
+def probed(support: cgroups.Support) -> dict[str, str]:
+    """What this machine can hold, as facts of a probe: `{"limit_cpu": "yes", "limit_memory": "no: reason"}`."""
+    reasons = {"limit_cpu": support.cpu, "limit_memory": support.memory}
+    return {name: f"no: {reason}" if reason else "yes" for name, reason in reasons.items()}
+
+
 def _each(limits: Limits, support: cgroups.Support) -> tuple[tuple[str, bool, str], ...]:
     return ("cpu", limits.cpu > 0, support.cpu), ("memory", limits.memory > 0, support.memory)

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pyopenshell.drivers import limits, presence, tasks
@@ -28,6 +28,7 @@ from pyopenshell.drivers.zygote import ZYGOTE_TITLE, Zygote
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.linux import cgroups, process
 from pyopenshell.linux.ids import RANGE_FIRST, RANGE_LAST, RANGE_TAKEN, Ids, Shape, best_ids
+from pyopenshell.linux.sources import further
 from pyopenshell.model import SandboxSpec
 
 #: The ids of the probe's throw-away sandbox: the end of the range, which the store gives out last.
@@ -36,13 +37,17 @@ _LIFETIME_END = 10.0  # seconds for sandboxes to end with their gateway before t
 
 
 class LocalDriver(Driver):
-    """Makes sandboxes below the directory `sandboxes`. `strict` refuses a shape without ids of its own."""
+    """Makes sandboxes below the directory `sandboxes`. `strict` refuses a shape without ids of its own.
+
+    `etc_binds` are further names of the host's /etc that sandboxes of the host's view see; raises INVALID for a bad one.
+    """
 
     name = "local"
 
-    def __init__(self, sandboxes: Path, *, strict: bool = False) -> None:
+    def __init__(self, sandboxes: Path, *, strict: bool = False, etc_binds: Sequence[str] = ()) -> None:
         self._sandboxes = sandboxes
         self._strict = strict
+        self._etc = further(etc_binds)
         sandboxes.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._zygote = Zygote(sandboxes / "zygote.log")
         self._running: dict[str, Running] = {}
@@ -52,7 +57,7 @@ class LocalDriver(Driver):
     async def probe(self) -> Mapping[str, str]:
         """See `Driver.probe`."""
         ids = self._ids(_PROBE_BASE)
-        return await tasks.probe(self._zygote, ids)
+        return {**await tasks.probe(self._zygote, ids), **limits.probed(cgroups.available())}
 
     def check(self, spec: SandboxSpec) -> None:
         """See `Driver.check`; NOT_FOUND for a source that does not exist."""
@@ -76,8 +81,9 @@ class LocalDriver(Driver):
                 files.make(ids)
                 source = await tasks.source(self._zygote, birth, files, ids)
                 ids = ids_in(source, ids)
-                running, facts = await make_init(self._zygote, birth, files, ids, source, self._lifetime_of(birth))
-                await make_supervisor(self._zygote, running, self._lifetime_of(birth))
+                lifetime = self._lifetime_of(birth)
+                running, facts = await make_init(self._zygote, birth, files, ids, source, lifetime, self._etc)
+                await make_supervisor(self._zygote, running, lifetime)
             except BaseException as failure:
                 if running is not None:
                     await running.end()

@@ -75,7 +75,13 @@ async def remove_group(group: cgroups.Group) -> None:
 
 
 async def make_init(
-    zygote: Zygote, birth: Birth, files: SandboxFiles, ids: Ids, source: str, lifetime: Sequence[int]
+    zygote: Zygote,
+    birth: Birth,
+    files: SandboxFiles,
+    ids: Ids,
+    source: str,
+    lifetime: Sequence[int],
+    etc: Sequence[str] = (),
 ) -> tuple[Running, dict[str, str]]:
     """Have init born; returns the sandbox without a supervisor, and its facts. Raises what `zygote.answer` does."""
     wanted = birth.spec.limits
@@ -99,6 +105,7 @@ async def make_init(
             ids=ids_to_json(ids),
             spec=spec_to_json(birth.spec),
             lifetime=bool(lifetime),
+            etc=etc,
         )
         with await zygote.child(OrderKind.INIT, birth.sandbox_id) as sock:
             send_config(sock, config, [opened[0], *lifetime, *cgroup])

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyopenshell.drivers.base import Birth
 from pyopenshell.gateway.jwt import SupervisorTokens
+from pyopenshell.linux.passwd import subordinate_ranges
 from pyopenshell.store.id_bases import IdBases
 from pyopenshell.store.sandboxes import SandboxRecord
 
 
 @dataclass(frozen=True, slots=True)
 class Births:
-    """Makes `Birth`s. `ranges` says whether this machine's sandboxes have a range of ids of their own."""
+    """Makes `Birth`s. `ranges` says whether this machine's sandboxes have a range of ids of their own; `taken_ids` gives
+    the (first id, count) pairs that belong to others here.
+    """
 
     tokens: SupervisorTokens
     id_bases: IdBases
@@ -22,6 +25,7 @@ class Births:
     ranges: bool = False
     lifetime_gateway: bool = False
     wall: Callable[[], float] = time.time
+    taken_ids: Callable[[], Sequence[tuple[int, int]]] = subordinate_ranges
 
     async def of(self, record: SandboxRecord) -> Birth:
         """The birth of `record`. Raises EXHAUSTED when no range of ids is free."""
@@ -33,6 +37,6 @@ class Births:
             token=token,
             host_key=record.host_key_private,
             gateway_socket=self.gateway_socket,
-            id_base=await self.id_bases.claim(record.id) if self.ranges else 0,
+            id_base=await self.id_bases.claim(record.id, avoid=self.taken_ids()) if self.ranges else 0,
             lifetime_gateway=self.lifetime_gateway,
         )

@@ -73,7 +73,8 @@ async def _serve(config: GatewayConfig, ready: int | None, lifetime: int | None)
         os.set_blocking(lifetime, False)
         os.set_inheritable(lifetime, False)
         loop.add_reader(lifetime, _read_lifetime, lifetime, stop)
-    gateway = await Gateway.start(settings, LocalDriver(sandboxes, strict=config.isolation == "strict"))
+    driver = LocalDriver(sandboxes, strict=config.isolation == "strict", etc_binds=config.etc_binds)
+    gateway = await Gateway.start(settings, driver)
     try:
         if ready is not None:
             _say_ready(ready, gateway)

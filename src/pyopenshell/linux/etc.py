@@ -10,6 +10,9 @@ from pyopenshell.linux.ids import TTY_GID, Ids
 
 USER = "sandbox"
 HOME = "/sandbox"
+MADE = frozenset(
+    ("passwd", "group", "hostname", "hosts", "resolv.conf", "nsswitch.conf", "shells", "host.conf")
+)  # what is written for each sandbox, and so cannot be the host's
 NOBODY = 65_534  # overflowuid(5): every id that is not mapped shows as this one
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,15 +68,22 @@ def find_user(users: list[User], name: str) -> User | None:
 
 def read_subordinate(path: Path, names: Collection[str]) -> tuple[int, int] | None:
     """First id and count of the largest entry for one of `names` in a subuid(5) file; None where there is none."""
-    best: tuple[int, int] | None = None
+    entries = [(first, count) for name, first, count in _subordinates(path) if name in names]
+    return max(entries, key=lambda entry: entry[1], default=None)
+
+
+def subordinate_ranges(etc: Path = Path("/etc")) -> list[tuple[int, int]]:
+    """First id and count of everybody's entries in subuid(5) and subgid(5): ids that are given away on this machine."""
+    return [(first, count) for file in ("subuid", "subgid") for _, first, count in _subordinates(etc / file)]
+
+
+def _subordinates(path: Path) -> Iterator[tuple[str, int, int]]:
     for line in read_text(path).split("\n"):
         fields = line.split(":")
-        if len(fields) != 3 or fields[0] not in names:
-            continue
-        first, count = _id(fields[1]), _id(fields[2])
-        if first is not None and count is not None and (best is None or count > best[1]):
-            best = (first, count)
-    return best
+        if len(fields) == 3:
+            first, count = _id(fields[1]), _id(fields[2])
+            if first is not None and count is not None:
+                yield fields[0], first, count
 
 
 def read_text(path: Path | str) -> str:

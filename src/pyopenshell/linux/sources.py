@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.linux import steps, syscalls
+from pyopenshell.linux.etc import MADE
 from pyopenshell.linux.ids import Ids, Shape
 
 SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "opt")
@@ -123,6 +125,26 @@ def collect(ids: Ids, directory: str, source: str, etc: tuple[str, ...], userns:
         found.close()
         raise
     return found
+
+
+def further(names: Iterable[str]) -> tuple[str, ...]:
+    """`names` of the host's /etc that an operator adds to the allow list, less those that are in it already.
+
+    Raises INVALID for one that leads elsewhere, and for a file that every sandbox has its own of.
+    """
+    wanted: list[str] = []
+    for name in names:
+        parts = name.split("/")
+        if name == "" or "\0" in name or {"", ".", ".."} & set(parts):
+            raise OpenShellError(
+                Code.INVALID, f"{name[:80]!r} is no name below /etc", hint="write it as 'ssl/openssl.cnf'"
+            )
+        if parts[0] in MADE:
+            raise OpenShellError(Code.INVALID, f"/etc/{name[:80]} is made for each sandbox and cannot be the host's")
+        above = {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
+        if not above & {*ETC, *wanted}:
+            wanted.append(name)
+    return tuple(wanted)
 
 
 def _belongs_to(ids: Ids, tree: str) -> bool:

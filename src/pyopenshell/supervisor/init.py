@@ -89,7 +89,7 @@ def _build(config: socket.socket, settings: InitConfig, lifetime: int, cgroup: t
         serves=serves,
         spent=(config.fileno(), serving.fileno(), *cgroup),
     )
-    plan = birth.Plan(ids, settings.directory, settings.name, settings.source, cgroup=cgroup)
+    plan = birth.Plan(ids, settings.directory, settings.name, settings.source, tuple(settings.etc), cgroup)
     born = birth.create(plan, lambda facts: serve(inside, facts))
     pidfd = os.pidfd_open(born.process.pid)
     try:
