@@ -4,7 +4,7 @@ V := .venv
 STAMP := $(V)/.stamp
 TESTS ?=
 
-.PHONY: setup demo test check proto clean sabotage
+.PHONY: setup demo test test-pythons check proto sabotage
 
 setup: $(STAMP)
 
@@ -17,6 +17,9 @@ demo: setup
 
 test: setup
 	$(V)/bin/python -m pytest $(TESTS)
+
+test-pythons: setup
+	@tools/test-pythons
 
 check: setup
 	$(V)/bin/ruff check .

@@ -7,6 +7,7 @@ the path named and came back, and the relay beside it is the one that the gatewa
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import ctypes
 import json
@@ -26,9 +27,11 @@ from pyopenshell.sdk.local_gateway import LocalGateway
 from pyopenshell.sdk.paths import Paths
 
 NAME = "demo"
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 END_WAIT = 20.0  # seconds for everything to end by itself
 ANSWER_WAIT = 20.0  # seconds for one answer on a loaded machine
+LIBC = ctypes.CDLL(None)
 OPENSHELL = [str(Path(sys.executable).with_name("openshell"))]
 SERVER = """
 import http.server
@@ -45,6 +48,29 @@ class DemoError(Exception):
     """A step that did not do what it should; the text says which."""
 
 
+class Interrupted(BaseException):
+    """A signal asks us to end. Those that follow are ignored: what is left to do must be done."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+        self.status = 128 + number
+
+    @classmethod
+    def arrive(cls, number: int, _frame: object) -> None:
+        ignore_interrupts()
+        raise cls(number)
+
+
+def ignore_interrupts() -> None:
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _end_with_us() -> None:
+    """In a child before its exec: SIGTERM when we are gone, so that our SIGKILL leaves no command behind (prctl(2))."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
 class Demo:
     """One run in `base`, with the environment that keeps everything in there."""
 
@@ -54,8 +80,10 @@ class Demo:
             "XDG_CONFIG_HOME": str(base / "config"),
             "XDG_STATE_HOME": str(base / "state"),
             "XDG_RUNTIME_DIR": str(base / "run"),
+            "TMPDIR": str(base / "tmp"),
             "OPENSHELL_DAEMON": "off",
         }
+        (base / "tmp").mkdir()
         self.gateway = LocalGateway(Paths.of(self.environ), NAME)
         self._audited = 0
 
@@ -64,10 +92,23 @@ class Demo:
         return self.output([*OPENSHELL, *arguments])
 
     def output(self, argv: list[str]) -> str:
-        ended = subprocess.run(argv, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        if ended.returncode != 0:
-            raise DemoError(f"{' '.join(argv[:4])} ended with {ended.returncode}: {ended.stderr.strip()}")
-        return ended.stdout
+        with self.started(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            out, errors = process.communicate()
+        if process.returncode != 0:
+            raise DemoError(f"{' '.join(argv[:4])} ended with {process.returncode}: {errors.strip()}")
+        return str(out)
+
+    @contextlib.contextmanager
+    def started(self, argv: list[str], **streams: int) -> Iterator[subprocess.Popen[str]]:
+        """A command that is asked to end with the body, where it has not ended."""
+        process = subprocess.Popen(
+            argv, env=self.environ, stdin=subprocess.DEVNULL, text=True, preexec_fn=_end_with_us, **streams
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.communicate()
 
     def proved(self, mark: str, value: str, answer: str, target: str) -> None:
         """Print `mark` with the relay that carried `value`; raise where it did not come back or no relay is on record."""
@@ -94,20 +135,14 @@ class Demo:
     @contextlib.contextmanager
     def background(self, *arguments: str) -> Iterator[str]:
         """A command that goes on while the body runs; yields the first line that it prints."""
-        process = subprocess.Popen(
-            [*OPENSHELL, *arguments], env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-        )
-        try:
+        with self.started([*OPENSHELL, *arguments], stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             first = process.stdout.readline().strip()
             if not first:
                 raise DemoError(f"{' '.join(arguments[:2])} ended with {process.wait()} before it was ready")
             yield first
-        finally:
-            process.terminate()
-            process.communicate()
 
-    def run(self) -> None:
+    def run(self, *, bench: bool) -> None:
         """The main job, step by step."""
         self.openshell("sandbox", "create", NAME)
         value = f"os88-{secrets.token_hex(16)}"
@@ -119,8 +154,12 @@ class Demo:
         ssh = ["ssh", "-F", str(config), "-o", "BatchMode=yes", alias, f"echo {value}"]
         self.proved("os88-ssh-ok", value, self.output(ssh), "ssh")
         self.service()
+        if not bench:
+            return
         print(flush=True)
-        subprocess.run([*OPENSHELL, "bench", NAME], env=self.environ, check=True)
+        with self.started([*OPENSHELL, "bench", NAME]) as process:
+            if process.wait() != 0:
+                raise DemoError(f"the benchmark ended with {process.returncode}")
 
     def service(self) -> None:
         """An HTTP server inside, a fresh file behind it, fetched through a forward."""
@@ -176,34 +215,44 @@ def kill(pid: int) -> str:
     return name
 
 
+def say(text: str) -> None:
+    """Tell on standard error, which may be a terminal that is gone."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
 def main() -> int:
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # whatever is orphaned below comes back to be counted
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    parser = argparse.ArgumentParser(prog="demo", description="The main job on this machine, really done.")
+    parser.add_argument("--no-bench", dest="bench", action="store_false", help="leave the benchmark at the end out")
+    options = parser.parse_args()
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # whatever is orphaned below comes back to be counted
     mounts = Path("/proc/self/mountinfo").read_text()
-    with tempfile.TemporaryDirectory(prefix="openshell-demo-") as folder:
+    with contextlib.ExitStack() as stack:
+        status, stubborn = 1, []
         lifetime, lifetime_far = os.pipe()
-        status = 1
         try:
-            demo = Demo(Path(folder))
+            for number in INTERRUPTS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup(1)
+                    signal.signal(number, Interrupted.arrive)
+            demo = Demo(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openshell-demo-"))))
             demo.gateway.start(demo.environ, lifetime=lifetime)
-            os.close(lifetime)
-            demo.run()
+            demo.run(bench=options.bench)
             status = 0
-        except (DemoError, OpenShellError, subprocess.CalledProcessError) as error:
-            print(f"demo: {error}", file=sys.stderr)
-        except KeyboardInterrupt:
-            print("demo: interrupted", file=sys.stderr)
-            status = 128 + signal.SIGINT
+        except (DemoError, OpenShellError) as error:
+            say(f"demo: {error}")
+        except Interrupted as interrupted:
+            say(f"demo: {interrupted}")
+            status = interrupted.status
         finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # what follows must end
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            ignore_interrupts()
+            os.close(lifetime)
             os.close(lifetime_far)
             stubborn = nothing_left()
-        if Path("/proc/self/mountinfo").read_text() != mounts:
-            stubborn.append("a mount")
-        if stubborn:
-            print(f"demo: left behind: {', '.join(stubborn)}", file=sys.stderr)
-            status = 1
+    if Path("/proc/self/mountinfo").read_text() != mounts:
+        stubborn.append("a mount")
+    if stubborn:
+        say(f"demo: left behind: {', '.join(stubborn)}")
+        status = 1
     return status
 
 
