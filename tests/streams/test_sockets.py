@@ -97,3 +97,24 @@ async def test_its_state_is_in_its_repr() -> None:
     stream.abort()
     assert "closed" in repr(stream)
     two.close()
+
+
+async def test_tcp_is_reset_with_the_process_until_its_orderly_close() -> None:
+    listener = listen_tcp("127.0.0.1", 0)
+    accepted: asyncio.Future[SocketStream] = asyncio.get_running_loop().create_future()
+    server = await serve(listener, accepted.set_result)
+    raw = socket.create_connection(listener.getsockname(), timeout=5)
+    stream = await accepted
+    kept = stream._protocol.transport.get_extra_info("socket").dup()  # type: ignore[union-attr]
+    assert struct.unpack("ii", kept.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)) == (1, 0)
+    await stream.write(b"all")
+    await stream.end()
+    raw.shutdown(socket.SHUT_WR)
+    assert await stream.read() == b""
+    await stream.close()
+    assert not struct.unpack("ii", kept.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))[0]
+    kept.close()
+    assert raw.recv(10) == b"all"
+    assert raw.recv(10) == b""
+    raw.close()
+    server.close()

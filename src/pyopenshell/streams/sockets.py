@@ -1,9 +1,11 @@
 """Streams over sockets: TCP, Unix, socket pairs.
 
 Reading stops when READ_AHEAD bytes wait, so that the kernel's own buffers push back. Writing waits above WRITE_HIGH.
-Abort: on TCP it is RST (SO_LINGER 0, socket(7)), which the peer reads as a break. A Unix socket has no RST: the peer's
-read fails with ECONNRESET only where it had sent bytes that we did not read (unix(7)), and ends like an end otherwise;
-its writes fail in both cases.
+Abort: on TCP it is RST (SO_LINGER 0, socket(7)), which the peer reads as a break. A TCP socket has that option from its
+first moment until its orderly close, so that a process that is killed resets its connections too: what the kernel would
+send for it otherwise is a FIN, and the peer would take a piece for the whole. A Unix socket has no RST: the peer's read
+fails with ECONNRESET only where it had sent bytes that we did not read (unix(7)), and ends like an end otherwise; its
+writes fail in both cases.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from pyopenshell.streams.transports import WRITE_HIGH, Waiter, error_words, tune
 
 #: Bytes that wait for the reader before we stop to read the socket.
 READ_AHEAD = 256 * 1024
-_LINGER_0 = struct.pack("ii", 1, 0)
+_RESETS = struct.pack("ii", 1, 0)  # struct linger: on, no time
+_ENDS = struct.pack("ii", 0, 0)  # off: the default
 
 
 class SocketProtocol(asyncio.BufferedProtocol):
@@ -47,6 +50,7 @@ class SocketProtocol(asyncio.BufferedProtocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         tune(transport)
+        _at_close(transport, _RESETS)
         transport.set_write_buffer_limits(high=WRITE_HIGH)
         if self._on_connected is not None:
             self._on_connected(SocketStream(self))
@@ -173,9 +177,6 @@ class SocketStream(ByteStream):
         protocol.chunks.clear()
         transport = protocol.transport
         if transport is not None:
-            sock = transport.get_extra_info("socket")
-            if sock.family != socket.AF_UNIX:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
             transport.abort()
         protocol.reader.wake()
         protocol.writer.wake()
@@ -190,11 +191,19 @@ class SocketStream(ByteStream):
             return
         protocol.closed = True
         if protocol.transport is not None:
+            _at_close(protocol.transport, _ENDS)
             protocol.transport.close()
         await asyncio.shield(protocol.lost)
 
     def on_break(self, tell: Callable[[], None]) -> None:
         self._protocol.on_break = tell
+
+
+def _at_close(transport: asyncio.Transport, linger: bytes) -> None:
+    """What the kernel does when this TCP socket is closed, by us or with the process: SO_LINGER of socket(7)."""
+    sock = transport.get_extra_info("socket")
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
 
 async def adopt(sock: socket.socket) -> SocketStream:
