@@ -30,6 +30,7 @@ EXIT_OK = 0
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_TIMEOUT = 124  # coreutils timeout(1)
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell tells it
 EXIT_CONNECTION_LOST = 255  # ssh(1)
 
 #: Exit status of the command line for each code (sysexits are not used: scripts of this field expect 1 and 2).

@@ -14,10 +14,9 @@ import click
 
 from pyopenshell.cli.commands import Group, gateway_options, help_width, usage
 from pyopenshell.cli.context import Context
-from pyopenshell.errors import EXIT_CODES, EXIT_ERROR, EXIT_OK, EXIT_USAGE, OpenShellError
+from pyopenshell.errors import EXIT_CODES, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, OpenShellError
 
 PROGRAM = "openshell"
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell tells it
 EXIT_NO_READER = 141  # 128 + SIGPIPE, as a program that SIGPIPE ends
 
 SHORT_NAMES = {"sb": "sandbox", "gw": "gateway", "fwd": "forward"}

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from pyopenshell.cli.context import Context
+from pyopenshell.errors import EXIT_INTERRUPTED
 
 STANDARD = (0, 1, 2)  # stdin, stdout, stderr
 
@@ -44,9 +45,9 @@ def main() -> None:
     except OSError:
         cwd = Path("/")  # it was removed under us
     context = Context(stdin, stdout, stderr, cwd, dict(os.environ), this_program(sys.argv[0]))
-    from pyopenshell.cli.app import EXIT_INTERRUPTED, finish, parse
-
     try:
+        from pyopenshell.cli.app import finish, parse
+
         found = parse(sys.argv[1:], context)
         if not isinstance(found, int):
             import asyncio

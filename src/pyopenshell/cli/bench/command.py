@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 
 import click
 
@@ -33,16 +34,24 @@ from pyopenshell.sdk.processes import ProcessName
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 @gateway_options
 @click.pass_obj
-async def bench(context: Context, name: str | None, iters: int, storm: int, as_json: bool) -> int:
+def bench(context: Context, name: str | None, iters: int, storm: int, as_json: bool) -> int:
     """Time the main job on a sandbox, beside the compiled reference and the bare machine."""
-    async with client_of(context) as client:
-        name = sandbox_of(context, client, name)
-        processes = await _processes(client, name)
-        gateway = client.gateway.name
+    # Not a coroutine: what is timed are other processes, and Ctrl-C must reach whatever waits for one of them.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    name, gateway, processes = asyncio.run(_look_up(context, name))
     openshell = [*context.program, "--gateway", gateway]
     run = Bench(openshell, name, dict(context.environ), processes, iters, storm, lambda text: _progress(context, text))
-    await asyncio.to_thread(run.run)
+    run.run()
     return show(context, run, as_json=as_json)
+
+
+async def _look_up(context: Context, name: str | None) -> tuple[str, str, Processes]:
+    """Names of the sandbox and of its gateway, and the processes to measure."""
+    async with client_of(context) as client:
+        name = sandbox_of(context, client, name)
+        return name, client.gateway.name, await _processes(client, name)
 
 
 def show(context: Context, run: Bench, *, as_json: bool) -> int:

@@ -6,12 +6,13 @@ fails is counted, and its time is not used.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,12 +42,13 @@ class Commands:
             process = subprocess.Popen(
                 argv, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(self.environ)
             )
-            try:
-                seen, message = _drain(process)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-                seen, message = -1, "timed out"
+            with _ended_with_us([process]):
+                try:
+                    seen, message = _drain(process)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.communicate()
+                    seen, message = -1, "timed out"
             elapsed = time.perf_counter() - started
         if process.returncode != 0 or (bytes_out is not None and seen != bytes_out):
             self.failures += 1
@@ -73,11 +75,13 @@ class Commands:
             )
             for _ in range(count)
         ]
-        for process in running:
-            _, message = process.communicate(timeout=COMMAND_TIMEOUT)
-            if process.returncode != 0:
-                self.failures += 1
-                self.notes.append(f"{argv[0]} ended {process.returncode}: {message.decode(errors='replace')[-200:]}")
+        with _ended_with_us(running):
+            for process in running:
+                _, message = process.communicate(timeout=COMMAND_TIMEOUT)
+                if process.returncode != 0:
+                    self.failures += 1
+                    told = message.decode(errors="replace")[-200:]
+                    self.notes.append(f"{argv[0]} ended {process.returncode}: {told}")
         return time.perf_counter() - started
 
     def bulk(self, argv: Sequence[str], *, bytes_out: int | None = None, stdin: Path | None = None) -> float | None:
@@ -88,6 +92,18 @@ class Commands:
             if (elapsed := self.timed(argv, bytes_out=bytes_out, stdin=stdin)) is not None
         )
         return found[len(found) // 2] if found else None
+
+
+@contextlib.contextmanager
+def _ended_with_us(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
+    """Where the body is interrupted, the processes that still run are ended too."""
+    try:
+        yield
+    except BaseException:
+        for process in processes:
+            if process.poll() is None:
+                process.terminate()
+        raise
 
 
 def _drain(process: subprocess.Popen[bytes]) -> tuple[int, str]:
