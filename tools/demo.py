@@ -99,16 +99,28 @@ class Demo:
         return str(out)
 
     @contextlib.contextmanager
-    def started(self, argv: list[str], **streams: int) -> Iterator[subprocess.Popen[str]]:
+    def started(
+        self, argv: list[str], stdout: int | None = None, stderr: int | None = None
+    ) -> Iterator[subprocess.Popen[str]]:
         """A command that is asked to end with the body, where it has not ended."""
         process = subprocess.Popen(
-            argv, env=self.environ, stdin=subprocess.DEVNULL, text=True, preexec_fn=_end_with_us, **streams
+            argv,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+            preexec_fn=_end_with_us,
         )
         try:
             yield process
         finally:
             process.terminate()
-            process.communicate()
+            try:
+                process.communicate(timeout=END_WAIT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
 
     def proved(self, mark: str, value: str, answer: str, target: str) -> None:
         """Print `mark` with the relay that carried `value`; raise where it did not come back or no relay is on record."""
@@ -228,7 +240,8 @@ def main() -> int:
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # whatever is orphaned below comes back to be counted
     mounts = Path("/proc/self/mountinfo").read_text()
     with contextlib.ExitStack() as stack:
-        status, stubborn = 1, []
+        status = 1
+        stubborn: list[str] = []
         lifetime, lifetime_far = os.pipe()
         try:
             for number in INTERRUPTS:
