@@ -10,7 +10,6 @@ from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.board import Board
 from pyopenshell.gateway.control import Control
 from pyopenshell.model import Outcome, SshTarget
-from pyopenshell.relay.limits import ADMITTED_WINDOW, WindowBudget
 from pyopenshell.relay.outcomes import VERDICTS, Cause
 from pyopenshell.relay.relays import Request
 from pyopenshell.relay.sessions import Link, Session, Sessions
@@ -22,7 +21,7 @@ SESSION = Session("s1", "box")
 
 
 def board(*, interval: float = 60.0, grace: float = 60.0, claim: float = 60.0) -> Board:
-    return Board(Switchboard(Sessions(interval, 3 * interval, grace), claim), WindowBudget(2 * ADMITTED_WINDOW))
+    return Board(Switchboard(Sessions(interval, 3 * interval, grace), claim))
 
 
 async def said(control: Control) -> pb.GatewayMessage:
@@ -56,15 +55,12 @@ async def test_a_claim_gives_the_far_end_with_what_it_announced() -> None:
     far = await first.claimed
     assert (far.call, far.features) == (call, frozenset({1}))
     assert (await second.claimed).features == frozenset({2})
-    assert books.admit(first)
-    assert not books.admit(second)
     ended = []
     books.on_closed = lambda line, closed: ended.append((line.channel_id, VERDICTS[closed.cause].outcome))
     books.finish(first, Cause.BOTH_ENDED)
     books.finish(first, Cause.NEAR_LOST)
     assert (await first.over).cause is Cause.BOTH_ENDED
     assert ended == [(first.channel_id, Outcome.COMPLETED)]
-    assert books.admit(second)
     books.close()
     assert books.lines() == []
 

@@ -10,6 +10,7 @@ from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.model import ExecSpec
 from pyopenshell.streams import DataLeg, ExecChannel
 from pyopenshell.streams.contract import StreamBroken
+from pyopenshell.streams.windows import ADMITTED, INITIAL
 from pyopenshell.wire.convert import exec_start
 from pyopenshell.wire.exec_frames import Kind, encode
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
@@ -615,12 +616,24 @@ async def test_a_start_frame_that_does_not_come(make_kit: MakeKit) -> None:
 
 
 async def test_over_the_budget_relays_work_all_the_same(make_kit: MakeKit) -> None:
-    kit = await make_kit(relay_budget=0)
+    kit = await make_kit(relay_budget=INITIAL)
     await kit.ready()
+    windows = kit.gateway.windows
     leg = await kit.forward(files("web"))
     sending = asyncio.ensure_future(leg.write(bytes(1_000_000)))
     left = 1_000_000
     while left:
         left -= len(await leg.read())
+    assert windows.used == 3 * INITIAL  # the supervisor's control stream, and both ends of the relay
     await sending
+    leg.abort()
+
+
+async def test_admitted_relays_count_in_the_budget(kit: Kit) -> None:
+    await kit.ready()
+    windows = kit.gateway.windows
+    leg = await kit.forward(files("web"))
+    await leg.write(b"x")
+    assert await leg.read()
+    assert windows.used == INITIAL + 2 * ADMITTED
     leg.abort()

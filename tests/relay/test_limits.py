@@ -1,4 +1,4 @@
-"""Limits: exact at limit - 1, limit, limit + 1; all places or none; windows over the budget."""
+"""Limits: exact at limit - 1, limit, limit + 1; all places or none."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import pytest
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.relay.limits import (
-    ADMITTED_WINDOW,
     ConnectionLimits,
     Counters,
     Place,
-    WindowBudget,
     places_for,
 )
 
@@ -55,15 +53,3 @@ def test_granted_tokens_are_counted_apart() -> None:
 def test_commands_need_no_token() -> None:
     places = places_for(ConnectionLimits(commands_per_sandbox=7), "id", "web", "", 0)
     assert [(place.name, place.limit) for place in places] == [("commands id", 7)]
-
-
-def test_windows_over_the_budget_stay_small() -> None:
-    budget = WindowBudget(total=4 * ADMITTED_WINDOW)
-    assert budget.admit("a")
-    assert budget.admit("b")
-    assert not budget.admit("c")
-    budget.release("c")
-    assert budget.held == 4 * ADMITTED_WINDOW
-    budget.release("a")
-    budget.release("a")
-    assert budget.admit("d")

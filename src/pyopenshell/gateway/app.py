@@ -49,7 +49,7 @@ from pyopenshell.gateway.tokens import ExtensionService
 from pyopenshell.gateway.trail import Trail
 from pyopenshell.gateway.watch import WatchService
 from pyopenshell.gateway.work import Work
-from pyopenshell.relay.limits import RELAY_BUDGET, ConnectionLimits, WindowBudget
+from pyopenshell.relay.limits import ConnectionLimits
 from pyopenshell.relay.sessions import GRACE, HEARTBEAT_INTERVAL, Sessions
 from pyopenshell.relay.switchboard import CLAIM_TIMEOUT, Switchboard
 from pyopenshell.store.database import sqlite_url
@@ -58,6 +58,7 @@ from pyopenshell.store.store import Store
 from pyopenshell.streams.grpc_server import Handler
 from pyopenshell.streams.listener import GrpcServer
 from pyopenshell.streams.tls import server_context
+from pyopenshell.streams.windows import BUDGET, WindowBudget
 
 DRAIN_TIMEOUT = 5.0  # seconds for relays to end by themselves; a client waits 20 for the whole gateway
 CLOSE_TIMEOUT = 2.0  # seconds for calls that were told to end
@@ -89,7 +90,7 @@ class Settings:
     grace: float = GRACE
     heartbeat_interval: float = HEARTBEAT_INTERVAL
     first_message_timeout: float = FIRST_MESSAGE_TIMEOUT
-    relay_budget: int = RELAY_BUDGET
+    relay_budget: int = BUDGET
     lifetime_gateway: bool = False
     drain_timeout: float = DRAIN_TIMEOUT
 
@@ -174,7 +175,7 @@ class Gateway:
         settings, trail = self.settings, self.trail
         interval = settings.heartbeat_interval
         sessions = Sessions(interval, HEARTBEATS_MISSED * interval, settings.grace)
-        self.board = Board(Switchboard(sessions, settings.claim_timeout), WindowBudget(settings.relay_budget))
+        self.board = Board(Switchboard(sessions, settings.claim_timeout))
         self.registry = Registry(store.sandboxes)
         births = Births(
             supervisor_tokens,
@@ -228,7 +229,11 @@ class Gateway:
         far_directory = runtime / sockets.FAR_DIRECTORY
         far = sockets.listen_unix(far_directory, sockets.FAR_SOCKET, directory_mode=0o711, mode=0o666)
         self._stack.callback(sockets.remove, far_directory / sockets.FAR_SOCKET)
-        self._servers = [GrpcServer(self._handlers(door, open_to_all), name=f"gateway ({door.value})") for door in Door]
+        self.windows = WindowBudget(self.settings.relay_budget)
+        self._servers = [
+            GrpcServer(self._handlers(door, open_to_all), name=f"gateway ({door.value})", budget=self.windows)
+            for door in Door
+        ]
         for server in self._servers:
             self._stack.push_async_callback(server.close)
         by_door = dict(zip(Door, self._servers, strict=True))

@@ -14,7 +14,6 @@ from datetime import timedelta
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.control import Control
 from pyopenshell.gateway.lines import Far, Line, line_error
-from pyopenshell.relay.limits import WindowBudget
 from pyopenshell.relay.outcomes import VERDICTS, Cause
 from pyopenshell.relay.relays import Act, Closed, Dialled, EndSession, GraceOver, Request, SendClose, SendOpen
 from pyopenshell.relay.sessions import Session
@@ -36,9 +35,8 @@ class Board:
     `on_closed(line, closed)` is called once for every relay that was opened, with how it ended.
     """
 
-    def __init__(self, switchboard: Switchboard, budget: WindowBudget) -> None:
+    def __init__(self, switchboard: Switchboard) -> None:
         self.switchboard = switchboard
-        self._budget = budget
         self._loop = asyncio.get_running_loop()
         self._lines: dict[str, Line] = {}
         self._controls: dict[str, Control] = {}
@@ -113,10 +111,6 @@ class Board:
         self._do(acts)
         return line
 
-    def admit(self, line: Line) -> bool:
-        """Whether both directions of this relay may have the large window, by the relay budget."""
-        return self._budget.admit(line.channel_id)
-
     def finish(self, line: Line, cause: Cause, reason: str = "") -> None:
         """The line ended by itself; of one that is over already: nothing."""
         self._do(self.switchboard.drop(line.channel_id, cause, reason))
@@ -186,7 +180,6 @@ class Board:
 
     def _closed(self, closed: Closed) -> None:
         line = self._lines.pop(closed.relay.channel_id)
-        self._budget.release(line.channel_id)
         if not line.claimed.done():
             if VERDICTS[closed.cause].code is None:
                 line.claimed.cancel()

@@ -62,8 +62,7 @@ class ForwardService:
                 spec, first = await _exec_start(call, self._init_timeout)
                 self._relaying.note_exec(line, spec)
             far = await self._relaying.far_end(line)
-            if line.admitted:
-                call.admit()
+            call.admit()
             near_features = convert.common_features(init.features, FEATURES)
             near = RawLeg(call, features=near_features, near=True)
             far_leg = RawLeg(far.call, features=convert.common_features(far.features, FEATURES), near=False)

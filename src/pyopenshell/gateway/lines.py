@@ -34,7 +34,6 @@ class Line:
     released: asyncio.Event
     tally: Tally = field(default_factory=Tally)
     features: frozenset[int] = frozenset()
-    admitted: bool = False
 
     @property
     def channel_id(self) -> str:

@@ -80,9 +80,7 @@ class Relaying:
     async def far_end(self, line: Line) -> Far:
         """Wait until the relay is claimed; raises what the caller is to be answered where it is not."""
         far = await asyncio.shield(line.claimed)
-        if self._board.admit(line):
-            far.call.admit()
-            line.admitted = True
+        far.call.admit()
         about = self._audited.get(line.channel_id)
         if about is not None:
             self._trail.note(ocsf.relay_opened, about)

@@ -6,8 +6,6 @@ A `Place` is a name with a limit: one SSH session's token, one sandbox. Which pl
 - a plain token: 3 for the token, 20 for the sandbox (both configurable);
 - a token that was granted more at its making: what it was granted, and the sandbox's ceiling for granted tokens;
 - our own targets (exec, files), which carry no token: the sandbox's ceiling for commands.
-
-Windows of memory are the other thing that is counted here: `WindowBudget`.
 """
 
 from __future__ import annotations
@@ -20,9 +18,6 @@ PER_TOKEN = 3  # wire contract, default for one token
 PER_SANDBOX = 20  # wire contract, default for one sandbox
 GRANTED_PER_SANDBOX = 1000  # wire contract, ceiling of granted tokens in one sandbox
 COMMANDS_PER_SANDBOX = 1000  # same ceiling for exec and files: a supervisor's streams on one HTTP/2 connection
-
-ADMITTED_WINDOW = 1024 * 1024  # bytes in flight for an admitted relay and direction: 100 MB/s at 10 ms
-RELAY_BUDGET = 256 * 1024 * 1024  # bytes that all windows together may hold; half of a small cloud machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,31 +87,3 @@ class Counters:
 
     def __repr__(self) -> str:
         return f"Counters({self._taken})"
-
-
-class WindowBudget:
-    """Receive windows of all relays, so that slow readers together never hold more than `total` bytes.
-
-    A relay has two receiving directions. One that is over the budget is served all the same, with the window that it
-    opened with, which is charged to nobody: the number of relays is bounded by the places above.
-    """
-
-    def __init__(self, total: int = RELAY_BUDGET) -> None:
-        self.total = total
-        self._held: set[str] = set()
-
-    @property
-    def held(self) -> int:
-        """Bytes granted now."""
-        return len(self._held) * 2 * ADMITTED_WINDOW
-
-    def admit(self, channel_id: str) -> bool:
-        """Whether both directions of a relay that was admitted now may have ADMITTED_WINDOW; charged when so."""
-        if self.held + 2 * ADMITTED_WINDOW > self.total:
-            return False
-        self._held.add(channel_id)
-        return True
-
-    def release(self, channel_id: str) -> None:
-        """The relay has ended; one that was never admitted, or over the budget, is no error."""
-        self._held.discard(channel_id)

@@ -16,7 +16,7 @@ INITIAL = 64 * 1024
 ADMITTED = 1024 * 1024
 #: 80 MB/s over a round trip of 100 ms. Chrome grows a stream to 6 MiB, gRPC to 16 MiB.
 GROWN = 8 * 1024 * 1024
-#: Sum of the windows of one process.
+#: Sum of the windows of one process; half of a small cloud machine.
 BUDGET = 256 * 1024 * 1024
 
 
