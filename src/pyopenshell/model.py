@@ -243,13 +243,17 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls, after authentication. `sandbox_id` is set for a supervisor alone; `scopes` empty means all."""
+    """Who calls, after authentication. `sandbox_id` is set for a supervisor alone; `scopes` empty means all.
+
+    `expires_at` (seconds since the epoch) is the end of the credential, after which nothing that it opened goes on.
+    """
 
     subject: str
     role: Role
     scopes: frozenset[str] = frozenset()
     sandbox_id: str = ""
     provider: str = "mtls"
+    expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

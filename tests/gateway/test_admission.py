@@ -90,6 +90,24 @@ async def test_a_granted_token_is_counted_apart() -> None:
     assert request.ends_at is None  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("target", "session", "caller", "ends"),
+    [
+        (SshTarget(), 1060.0, 1020.0, 70.0),
+        (SshTarget(), 1060.0, 1090.0, 110.0),
+        (SshTarget(), None, 1020.0, 70.0),
+        (SshTarget(), None, None, None),
+        (ExecTarget(), None, 1020.0, 70.0),
+    ],
+)
+async def test_a_relay_ends_with_the_first_of_its_credentials(
+    target: Target, session: float | None, caller: float | None, ends: float | None
+) -> None:
+    principal = Principal("token:1", Role.USER, expires_at=caller)
+    request = await ask(target, principal=principal, expires_at=session)
+    assert request.ends_at == ends  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("target", [ExecTarget(), FilesTarget()])
 async def test_our_own_targets_go_by_identity(target: Target) -> None:
     request = await ask(target, token="")

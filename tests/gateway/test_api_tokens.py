@@ -33,7 +33,9 @@ async def test_a_token_is_a_user_of_its_own_with_its_scopes(book: TokenBook) -> 
     assert record.subject == "alice"
     assert record.expires_at == DEFAULT_TTL
     principal = await book.verify(token, 1.0)
-    assert principal == Principal(token_subject(record.id), Role.USER, frozenset({"exec", "ssh"}), provider="token")
+    assert principal == Principal(
+        token_subject(record.id), Role.USER, frozenset({"exec", "ssh"}), provider="token", expires_at=DEFAULT_TTL
+    )
     assert principal.role is not ALICE.role
 
 
@@ -49,6 +51,7 @@ def files(directory: Path) -> list[Path]:
 async def test_it_ends_at_the_second_and_0_is_no_end(book: TokenBook) -> None:
     token, _ = await book.create(ALICE, "short", [], 0.0, ttl=10.0)
     await book.verify(token, 9.999)
+    assert (await book.verify(token, 9.0)).expires_at == 10.0
     await refused(book, token, "has expired", 10.0)
     token, record = await book.create(ALICE, "long", [], 0.0, ttl=0)
     assert record.expires_at is None

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.gateway.api_tokens import TokenBook
+from pyopenshell.gateway.api_tokens import DEFAULT_TTL, TokenBook
 from pyopenshell.gateway.auth import Authenticator, Door
 from pyopenshell.gateway.jwt import SupervisorTokens
 from pyopenshell.gateway.pki import ensure_pki
@@ -77,7 +77,9 @@ async def refused(world: World, words: str, door: Door, bearer: str | bytes | No
 
 async def test_each_credential_at_each_door(world: World) -> None:
     owner = {provider: Principal("alice", Role.ADMIN, provider=provider) for provider in ("mtls", "unix")}
-    user = Principal(f"token:{world.api_id}", Role.USER, frozenset({"exec"}), provider="token")
+    user = Principal(
+        f"token:{world.api_id}", Role.USER, frozenset({"exec"}), provider="token", expires_at=NOW + DEFAULT_TTL
+    )
     supervisor = Principal(f"supervisor:{BOX}", Role.SUPERVISOR, sandbox_id=BOX, provider="jwt")
     credentials: dict[str, dict] = {
         "api": {"bearer": f"Bearer {world.api}"},

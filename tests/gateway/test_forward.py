@@ -496,6 +496,18 @@ async def test_a_revoked_api_token_cuts_what_it_opened(kit: Kit) -> None:
     assert (await refused(leg)).code is Code.UNAUTHENTICATED
 
 
+async def test_an_api_token_that_expires_cuts_what_it_opened(kit: Kit) -> None:
+    await kit.ready()
+    metadata = await kit.api_token()
+    leg = await live(kit, files("web"), channel=await kit.connect_tls(cert=False), metadata=metadata)
+    (relay,) = await relays(kit)
+    board = kit.gateway.board
+    assert relay.channel_id in board.switchboard._ends._at
+    board.switchboard._ends.set(relay.channel_id, board.now())  # a month later
+    board._tick()
+    assert (await refused(leg)).code is Code.UNAUTHENTICATED
+
+
 @pytest.mark.parametrize("rpc", ["StopSandbox", "DeleteSandbox"])
 async def test_a_sandbox_that_ends_cuts_its_live_streams(kit: Kit, rpc: str) -> None:
     await kit.ready()

@@ -37,19 +37,20 @@ class Admission:
     ) -> Request:
         """What to ask the switchboard for; open it without waiting for anything else. `now` is on the switchboard's clock.
 
+        A relay ends with the first of its credentials: the session's token, and the API token of who calls.
         Raises NOT_FOUND, FORBIDDEN, UNAUTHENTICATED, PRECONDITION.
         """
         record = self._registry.resolve(sandbox, workspace)
         caller.may(forward_action(target), record.id)
         ties = [principal_tie(caller.principal.subject)]
-        token_hash, granted, ends_at = "", 0, None
+        token_hash, granted = "", 0
+        wall = self._trail.wall()
+        ends = [caller.principal.expires_at]
         if isinstance(target, SshTarget | TcpTarget):
-            wall = self._trail.wall()
             session = await self._tokens.verify(token, record.id, caller.principal, target, wall)
             token_hash, granted = session.token_hash, session.max_connections
             ties.append(token_hash)
-            if session.expires_at is not None:
-                ends_at = now + session.expires_at - wall
+            ends.append(session.expires_at)
             record = self._registry.resolve(record.id)  # it may have changed meanwhile
         phases.check_open(record)
         return Request(
@@ -59,5 +60,5 @@ class Admission:
             principal=caller.principal.subject,
             places=places_for(self._limits, record.id, record.name, token_hash, granted),
             ties=tuple(ties),
-            ends_at=ends_at,
+            ends_at=min((now + end - wall for end in ends if end is not None), default=None),
         )

@@ -58,7 +58,9 @@ class TokenBook:
             raise _refused("it was revoked")
         if record.expires_at is not None and record.expires_at <= now:
             raise _refused("it has expired")
-        return Principal(token_subject(record.id), Role.USER, record.scopes, provider=PROVIDER)
+        return Principal(
+            token_subject(record.id), Role.USER, record.scopes, provider=PROVIDER, expires_at=record.expires_at
+        )
 
     async def list(self) -> builtins.list[ApiTokenRecord]:
         """All tokens, newest first."""
