@@ -64,7 +64,10 @@ def noticed(patch: Patch) -> bool:
         if pytest(tree, patch.tests) != 0:
             print(f"  the tests fail already without the patch: {' '.join(patch.tests)}")
             return False
-        subprocess.run(["git", "apply", "--whitespace=nowarn", str(patch.path)], cwd=tree, check=True)
+        applied = subprocess.run(["git", "apply", "--whitespace=nowarn", str(patch.path)], cwd=tree)
+        if applied.returncode:
+            print("  the patch does not apply any more: make it anew")
+            return False
         return pytest(tree, patch.tests) == PYTEST_FAILED
 
 
