@@ -18,7 +18,7 @@ GOOD = [
     ("size", 1, 1), ("size", "256MiB", 2**28), ("size", "1 GB", 10**9), ("size", "7", 7),
     ("list", "a, b,,c", ("a", "b", "c")), ("list", ["a"], ("a",)), ("list", "", ()),
     ("level", "debug", "debug"), ("log format", "json", "json"), ("isolation", "strict", "strict"),
-    ("output", "yaml", "yaml"), ("daemon", "off", "off"),
+    ("output", "yaml", "yaml"),
 ]  # fmt: skip
 BAD = [
     ("text", 1), ("text", "a\0b"), ("name", "A"), ("name", ""), ("name", "a/b"), ("name", 3), ("path", "relative"),
@@ -49,7 +49,7 @@ def test_bad(kind: str, raw: object) -> None:
 
 def test_every_kind_is_tried() -> None:
     assert {kind for kind, *_ in GOOD} == set(READERS)
-    assert {kind for kind, *_ in BAD} >= set(READERS) - {"log format", "daemon"}
+    assert {kind for kind, *_ in BAD} >= set(READERS) - {"log format"}
 
 
 @pytest.mark.parametrize("kind", sorted(READERS))

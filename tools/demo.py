@@ -81,7 +81,6 @@ class Demo:
             "XDG_STATE_HOME": str(base / "state"),
             "XDG_RUNTIME_DIR": str(base / "run"),
             "TMPDIR": str(base / "tmp"),
-            "OPENSHELL_DAEMON": "off",
         }
         (base / "tmp").mkdir()
         self.gateway = LocalGateway(Paths.of(self.environ), NAME)

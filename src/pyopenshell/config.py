@@ -10,8 +10,6 @@ with the file and the key. The file has two tables, `[gateway]` and `[client]`, 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +20,7 @@ from pyopenshell.errors import Code, OpenShellError
 
 FILE_MAX = 1 << 20  # bytes of a configuration file; a person's has some hundred
 DIRECTORY = "openshell"  # ours, below each XDG base directory
+CLIENT_FILE = "config.toml"  # in our configuration directory: what the command line reads where it exists
 
 
 def _key(default: Any, env: str, doc: str, kind: str, *, secret: bool = False, in_file: bool = True) -> Any:
@@ -94,9 +93,7 @@ class ClientConfig:
     token: str = _key("", "OPENSHELL_TOKEN", "API token; not read from this file", "text", secret=True, in_file=False)
     token_file: Path | None = _key(None, "OPENSHELL_TOKEN_FILE", "file that holds an API token", "path")
     output: str = _key("table", "OPENSHELL_OUTPUT", "table, json or yaml", "output")
-    log_level: str = _key("warning", "OPENSHELL_LOG_LEVEL", "debug, info, warning or error", "level")
     connect_timeout: float = _key(10.0, "OPENSHELL_CONNECT_TIMEOUT", "time to reach a gateway", "time")
-    daemon: str = _key("auto", "OPENSHELL_DAEMON", "auto, or off: no per-user daemon", "daemon")
 
 
 C = TypeVar("C", GatewayConfig, ClientConfig)
@@ -169,6 +166,8 @@ def _section(file: Path | None, section: str) -> Mapping[str, object]:
     """The section's keys, all of them known. The other sections' keys are checked too: a typo shows at once."""
     if file is None:
         return {}
+    import tomllib  # 5 ms of every command that has no file
+
     try:
         with file.open("rb") as stream:
             content = stream.read(FILE_MAX + 1)
@@ -201,5 +200,7 @@ def _read(kind: str, value: object, where: str, secret: bool) -> Any:
 
 
 def _unknown(what: str, name: str, known: Mapping[str, object]) -> OpenShellError:
+    import difflib
+
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
     return OpenShellError(Code.INVALID, f"{what} does not exist", hint=f"did you mean {near[0]!r}?" if near else "")

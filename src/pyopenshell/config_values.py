@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -45,6 +44,8 @@ def _path(value: object) -> Path:
 
 
 def _address(value: object) -> str:
+    import ipaddress  # 3 ms that only a gateway needs
+
     try:
         return str(ipaddress.ip_address(_text(value)))
     except ValueError:
@@ -126,5 +127,4 @@ READERS: Mapping[str, Callable[[object], Any]] = {
     "log format": _one_of("text", "json"),
     "isolation": _one_of("best", "strict"),
     "output": _one_of("table", "json", "yaml"),
-    "daemon": _one_of("auto", "off"),
 }

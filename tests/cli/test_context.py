@@ -50,6 +50,18 @@ def test_paths_are_the_user_s(bare: CommandLine) -> None:
     assert context.paths.config == bare.directory / "config-home" / "openshell"
 
 
+def test_settings_are_read_where_they_are(bare: CommandLine) -> None:
+    context = bare.context(None, None, None)
+    assert (context.settings.output, context.chosen_gateway) == ("table", "")
+    context.paths.config.mkdir(parents=True)
+    (context.paths.config / "config.toml").write_text('[client]\ngateway = "lab"\n[gateway]\nport = 1\n')
+    assert context.chosen_gateway == ""  # read once
+    again = bare.context(None, None, None)
+    assert again.chosen_gateway == "lab"
+    again.gateway = "other"
+    assert again.chosen_gateway == "other"
+
+
 @pytest.mark.parametrize(("answer", "yes"), [(b"y\n", True), (b"YES\n", True), (b"\n", False), (b"n\n", False)])
 def test_questions(bare: CommandLine, terminal: tuple[int, int], answer: bytes, yes: bool) -> None:
     master, slave = terminal

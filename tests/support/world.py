@@ -55,7 +55,6 @@ class World:
             "XDG_CONFIG_HOME": str(base / "config"),
             "XDG_STATE_HOME": str(base / "state"),
             "XDG_RUNTIME_DIR": str(base / "run"),
-            "OPENSHELL_DAEMON": "off",
         }
         self.gateway = LocalGateway(Paths.of(self.environ), name)
         self._lifetime, self._lifetime_far = os.pipe()

@@ -15,24 +15,31 @@ if TYPE_CHECKING:
 
 
 def client_of(context: Context) -> Client:
-    """A client of the gateway that --gateway, OPENSHELL_GATEWAY or the selection says. Raises NOT_FOUND."""
+    """A client of the gateway that --gateway, the configuration or the selection says. Raises NOT_FOUND, INVALID."""
     from pyopenshell.sdk.client import Client  # what it brings is for commands that connect
 
-    name = context.gateway or context.environ.get("OPENSHELL_GATEWAY", "")
-    return Client(Registry(context.paths).resolve(name), token_of(context))
+    gateway = Registry(context.paths).resolve(context.chosen_gateway)
+    return Client(gateway, token_of(context), connect_timeout=context.settings.connect_timeout)
 
 
 def token_of(context: Context) -> str:
-    """The API token of --token-file, or of OPENSHELL_TOKEN; empty for none. Raises NOT_FOUND, INVALID."""
-    if not context.token_file:
-        return checked_token(context.environ.get("OPENSHELL_TOKEN", "").strip(), "OPENSHELL_TOKEN")
-    data = read_small(context.path(context.token_file))
+    """The API token of --token-file, of OPENSHELL_TOKEN, or of the configured token file; empty for none.
+
+    Raises NOT_FOUND, INVALID.
+    """
+    settings = context.settings
+    file = context.path(context.token_file) if context.token_file else None
+    if file is None:
+        if settings.token.strip() or settings.token_file is None:
+            return checked_token(settings.token.strip(), "OPENSHELL_TOKEN")
+        file = settings.token_file
+    data = read_small(file)
     if data is None:
-        raise OpenShellError(Code.NOT_FOUND, f"token file {context.token_file} does not exist")
+        raise OpenShellError(Code.NOT_FOUND, f"token file {file} does not exist")
     token = data.decode("utf-8", "replace").strip()
     if not token:
-        raise OpenShellError(Code.INVALID, f"token file {context.token_file} is empty")
-    return checked_token(token, context.token_file)
+        raise OpenShellError(Code.INVALID, f"token file {file} is empty")
+    return checked_token(token, str(file))
 
 
 def checked_token(token: str, where: str) -> str:

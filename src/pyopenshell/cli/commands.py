@@ -79,14 +79,13 @@ class Group(click.Group):
 
 
 def output_option(function: F) -> F:
-    """`-o table|json|yaml`."""
+    """`-o table|json|yaml`; where it is not given the configuration says."""
     return click.option(
         "-o",
         "--output",
         type=click.Choice(["table", "json", "yaml"]),
-        default="table",
-        show_default=True,
-        help="How the result is written.",
+        callback=_configured_output,
+        help="How the result is written. Default: table.",
     )(function)
 
 
@@ -117,6 +116,12 @@ def help_width(context: Context) -> int:
 def usage(ctx: click.Context) -> str:
     """The way to the help of the command that was meant, for error messages."""
     return f"see '{ctx.command_path} --help'"
+
+
+def _configured_output(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str:
+    if value is None and isinstance(ctx.obj, Context) and not ctx.resilient_parsing:
+        return ctx.obj.settings.output
+    return value or "table"
 
 
 def _keep(name: str) -> Callable[[click.Context, click.Parameter, str | None], None]:

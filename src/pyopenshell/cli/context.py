@@ -13,11 +13,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.sdk.paths import Paths
+
+if TYPE_CHECKING:
+    from pyopenshell.config import ClientConfig
 
 DEFAULT_WIDTH = 80  # columns, where nobody says otherwise (the VT100's)
 
@@ -64,6 +68,19 @@ class Context:
     @property
     def paths(self) -> Paths:
         return Paths.of(self.environ)
+
+    @cached_property
+    def settings(self) -> ClientConfig:
+        """What file and environment say; options come before it. Raises INVALID for an unknown key or a bad value."""
+        from pyopenshell.config import CLIENT_FILE, load_client
+
+        file = self.paths.config / CLIENT_FILE
+        return load_client(self.environ, file=file if file.exists() else None)
+
+    @property
+    def chosen_gateway(self) -> str:
+        """The gateway that --gateway, the environment or the file names; empty for the selected one."""
+        return self.gateway or self.settings.gateway
 
     def path(self, text: str) -> Path:
         """A path that the user typed, seen from the user's directory."""

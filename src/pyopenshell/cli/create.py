@@ -123,7 +123,7 @@ def source_of(context: Context, text: str) -> str:
 
 async def start_first_gateway(context: Context) -> None:
     """Start a local gateway, with a one-line notice, where none is registered and none was asked for."""
-    if context.gateway or context.environ.get("OPENSHELL_GATEWAY") or Registry(context.paths).names():
+    if context.chosen_gateway or Registry(context.paths).names():
         return
     local = LocalGateway(context.paths)
     async with Progress(context, "starting a local gateway"):

@@ -77,7 +77,7 @@ async def status(context: Context, name: str | None, output: str) -> int:
     """Tell whether a gateway runs and answers; exit status 1 where it does not."""
     from pyopenshell.sdk.client import Client
 
-    found = Registry(context.paths).resolve(name or context.gateway)
+    found = Registry(context.paths).resolve(name or context.chosen_gateway)
     data: dict[str, Any] = {}
     if not found.is_remote:
         process = LocalGateway(context.paths, found.name).process

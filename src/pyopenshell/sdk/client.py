@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Self
 
 from pyopenshell.model import ExecSpec, Target, TcpTarget
 from pyopenshell.sdk import exec as exec_
-from pyopenshell.sdk.connection import EXTENSION, Connection
+from pyopenshell.sdk.connection import CONNECT_TIMEOUT, EXTENSION, Connection
 from pyopenshell.sdk.gateways import Gateway, Registry
 from pyopenshell.sdk.paths import Paths
 from pyopenshell.sdk.relays import Relay, check_sandbox, open_relay
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 class Client:
     """Everything one gateway can do for us."""
 
-    def __init__(self, gateway: Gateway, token: str = "") -> None:
+    def __init__(self, gateway: Gateway, token: str = "", *, connect_timeout: float = CONNECT_TIMEOUT) -> None:
         self.gateway = gateway
-        self.connection = Connection(gateway, token)
+        self.connection = Connection(gateway, token, connect_timeout=connect_timeout)
 
     @cached_property
     def sandboxes(self) -> Sandboxes:

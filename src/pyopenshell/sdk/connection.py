@@ -31,8 +31,9 @@ CONNECT_TIMEOUT = 10.0  # seconds, as `ConnectTimeout` of the editors that wait 
 class Connection:
     """Calls to one gateway. With `token` the token says who calls, and the client certificate stays at home."""
 
-    def __init__(self, gateway: Gateway, token: str = "") -> None:
+    def __init__(self, gateway: Gateway, token: str = "", *, connect_timeout: float = CONNECT_TIMEOUT) -> None:
         self.gateway = gateway
+        self._connect_timeout = connect_timeout
         self._token = token
         self._channel: Channel | None = None
         self._connecting = asyncio.Lock()
@@ -114,9 +115,8 @@ class Connection:
         endpoint = grpc_client.Endpoint(host=gateway.endpoint.host, port=gateway.endpoint.port)
         name = f"gateway {gateway.name!r}"
         try:
-            return await Channel.connect(
-                endpoint, tls_of(gateway, bool(self._token)), timeout=CONNECT_TIMEOUT, name=name
-            )
+            tls = tls_of(gateway, bool(self._token))
+            return await Channel.connect(endpoint, tls, timeout=self._connect_timeout, name=name)
         except OpenShellError as error:
             if error.code is not Code.UNAVAILABLE:
                 raise
