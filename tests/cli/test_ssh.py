@@ -22,7 +22,7 @@ async def test_the_block(line: CommandLine) -> None:
     done = await line("sandbox", "ssh-config", "web")
     assert done.code == 0
     assert done.out.startswith(
-        "Host openshell-web\n  HostName web.fake.openshell\n  User sandbox\n  ProxyCommand env XDG_"
+        "Host web.openshell\n  HostName web.fake.openshell\n  User sandbox\n  ProxyCommand env XDG_"
     )
     assert "'/opt/open shell/bin/openshell' ssh-proxy --gateway fake -- web\n" in done.out
     assert SshFiles.of(Paths.of(line.environ)).private_key.exists()

@@ -90,7 +90,7 @@ def parsed(block: str, directory: Path) -> dict[str, str]:
     """What the real ssh reads out of `block`."""
     path = directory / "ssh_config"
     path.write_text(block)
-    shown = subprocess.run(["ssh", "-G", "-F", path, "openshell-web"], capture_output=True, text=True, check=True)
+    shown = subprocess.run(["ssh", "-G", "-F", path, "web.openshell"], capture_output=True, text=True, check=True)
     return dict(line.split(" ", 1) for line in shown.stdout.splitlines() if " " in line)
 
 
@@ -110,7 +110,7 @@ def test_the_real_ssh_reads_what_was_meant(tmp_path: Path, odd: str) -> None:
     recorder.parent.mkdir()
     recorder.write_text(f'#!/bin/sh\nprintf "%s|" "$XDG_STATE_HOME" "$@" > "{tmp_path}/argv"\n')
     recorder.chmod(0o755)
-    subprocess.run(["ssh", "-F", tmp_path / "ssh_config", "openshell-web"], capture_output=True, timeout=20)
+    subprocess.run(["ssh", "-F", tmp_path / "ssh_config", "web.openshell"], capture_output=True, timeout=20)
     assert (tmp_path / "argv").read_text() == f"{directory}|ssh-proxy|--gateway|lab|--|web|"
 
 

@@ -30,13 +30,13 @@ PARTING_TIMEOUT = 5.0  # seconds after SIGHUP for both directions to end; nobody
 
 
 @click.command(
-    cls=Command, name="ssh-config", example="openshell sandbox ssh-config web >> ~/.ssh/config\nssh openshell-web"
+    cls=Command, name="ssh-config", example="openshell sandbox ssh-config web >> ~/.ssh/config\nssh web.openshell"
 )
 @click.argument("name", required=False, shell_complete=complete_sandbox)
 @gateway_options
 @click.pass_obj
 async def ssh_config(context: Context, name: str | None) -> None:
-    """Print the block for ~/.ssh/config; then 'ssh openshell-NAME' works, and so does every program that uses ssh."""
+    """Print the block for ~/.ssh/config; then 'ssh NAME.openshell' works, and so does every program that uses ssh."""
     async with client_of(context) as client:
         name = (await client.sandboxes.get(sandbox_of(context, client, name))).name
         files = SshFiles.of(context.paths)

@@ -118,10 +118,10 @@ def proxy_command(program: Sequence[str], environ: Mapping[str, str], sandbox: s
 def config_block(
     files: SshFiles, program: Sequence[str], environ: Mapping[str, str], sandbox: str, gateway: str
 ) -> str:
-    """The text for ~/.ssh/config, for `ssh openshell-NAME`. Raises INVALID for paths that ssh cannot hold."""
+    """The text for ~/.ssh/config, for `ssh NAME.openshell`. Raises INVALID for paths that ssh cannot hold."""
     alias = host_alias(sandbox, gateway)
     return (
-        f"Host openshell-{sandbox}\n"
+        f"Host {sandbox}.openshell\n"
         f"  HostName {alias}\n"
         f"  User {SSH_USER}\n"
         f"  ProxyCommand {proxy_command(program, environ, sandbox, gateway)}\n"
