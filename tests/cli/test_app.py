@@ -39,6 +39,20 @@ async def test_help_has_an_example_of_this_command(
     assert isinstance(command, (Command, Group))
 
 
+@pytest.mark.parametrize("path", [path for path, command in COMMANDS if isinstance(command, Group)], ids=" ".join)
+@pytest.mark.parametrize("columns", [80, 40])
+async def test_lists_of_commands_are_whole_at_every_width(
+    bare: CommandLine, path: tuple[str, ...], columns: int
+) -> None:
+    shown = (await bare(*path, "--help", environ={"COLUMNS": str(columns)})).out
+    listed = shown.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert listed
+    assert "..." not in "".join(listed)
+    assert max(map(len, listed)) <= columns
+    if columns == 80:
+        assert all(line[2] != " " for line in listed), "a command takes two lines"
+
+
 def test_the_issue_s_commands_are_all_there() -> None:
     names = {" ".join(path) for path, _ in COMMANDS}
     wanted = """gateway start|gateway stop|gateway status|gateway add|gateway list|gateway select|gateway remove|gateway info

@@ -22,7 +22,7 @@ class Command(click.Command):
     """A command with `example`. With `takes_command`, what follows the first `--` is the parameter `command`, verbatim."""
 
     def __init__(self, *args: Any, example: str = "", takes_command: bool = False, **kwargs: Any) -> None:
-        super().__init__(*args, **{**kwargs, "add_help_option": False})
+        super().__init__(*args, **_helped(kwargs))
         self.example = example
         self.takes_command = takes_command
         self.params.append(_help_option())
@@ -51,7 +51,7 @@ class Group(click.Group):
         example: str = "",
         **kwargs: Any,
     ) -> None:
-        super().__init__(*args, **{**kwargs, "add_help_option": False})
+        super().__init__(*args, **_helped(kwargs))
         self.lazy = lazy
         self.short = short or {}
         self.example = example
@@ -130,6 +130,15 @@ def _keep(name: str) -> Callable[[click.Context, click.Parameter, str | None], N
             setattr(ctx.obj, name, value)
 
     return keep
+
+
+def _helped(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a command: our own help option, and a line for lists, which click wraps where it would cut its own."""
+    line = kwargs.get("short_help")
+    if not line:
+        sentence, stop, _ = str(kwargs.get("help") or "").strip().partition("\n")[0].partition(". ")
+        line = sentence + stop.strip()
+    return {**kwargs, "short_help": line, "add_help_option": False}
 
 
 def _help_option() -> click.Option:

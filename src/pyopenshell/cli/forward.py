@@ -38,6 +38,7 @@ def parse_local(_ctx: click.Context, _parameter: click.Parameter, text: str) -> 
 @click.command(
     cls=Command,
     name="service",
+    short_help="Carry connections to this machine into a sandbox.",
     example="openshell forward service web --target-port 8000 --local 8080\n"
     "openshell service forward web --target-port 8000",
 )

@@ -69,7 +69,7 @@ async def stop(context: Context, name: str | None) -> None:
     context.out(f"gateway {found.name} stopped" if ended else f"gateway {found.name} was not running")
 
 
-@click.command(cls=Command, example="openshell gateway status")
+@click.command(cls=Command, short_help="Tell whether a gateway runs and answers.", example="openshell gateway status")
 @click.argument("name", required=False)
 @output_option
 @click.pass_obj

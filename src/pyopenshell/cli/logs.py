@@ -17,7 +17,7 @@ from pyopenshell.sdk.types import LogLine, PlatformEvent, Sandbox, WatchEvent, W
 TAIL_ALL = 100_000  # lines; far over what a gateway keeps
 
 
-@click.command(cls=Command, example="openshell sandbox logs web --follow")
+@click.command(cls=Command, short_help="Show the log of a sandbox.", example="openshell sandbox logs web --follow")
 @click.argument("name", required=False, shell_complete=complete_sandbox)
 @click.option("-f", "--follow", is_flag=True, help="Go on as new lines come.")
 @click.option(

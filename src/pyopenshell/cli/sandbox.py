@@ -54,7 +54,7 @@ async def list_(context: Context, labels: tuple[str, ...], output: str) -> None:
     )
 
 
-@click.command(cls=Command, example="openshell sandbox get web -o yaml")
+@click.command(cls=Command, short_help="Show one sandbox.", example="openshell sandbox get web -o yaml")
 @click.argument("name", required=False, shell_complete=complete_sandbox)
 @output_option
 @gateway_options
@@ -83,7 +83,7 @@ async def start(context: Context, name: str | None, output: str) -> None:
     tell(context, output, found, f"sandbox {found.name} is {found.phase.label.lower()}")
 
 
-@click.command(cls=Command, example="openshell sandbox stop web")
+@click.command(cls=Command, short_help="End every process of a sandbox.", example="openshell sandbox stop web")
 @click.argument("name", required=False, shell_complete=complete_sandbox)
 @output_option
 @gateway_options

@@ -30,7 +30,10 @@ PARTING_TIMEOUT = 5.0  # seconds after SIGHUP for both directions to end; nobody
 
 
 @click.command(
-    cls=Command, name="ssh-config", example="openshell sandbox ssh-config web >> ~/.ssh/config\nssh web.openshell"
+    cls=Command,
+    name="ssh-config",
+    short_help="Print the block for ~/.ssh/config.",
+    example="openshell sandbox ssh-config web >> ~/.ssh/config\nssh web.openshell",
 )
 @click.argument("name", required=False, shell_complete=complete_sandbox)
 @gateway_options

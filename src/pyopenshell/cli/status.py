@@ -35,7 +35,7 @@ async def reach(client: Client) -> dict[str, Any]:
     return found
 
 
-@click.command(cls=Command, example="openshell status -o json")
+@click.command(cls=Command, short_help="Tell whether the selected gateway answers.", example="openshell status -o json")
 @output_option
 @gateway_options
 @click.pass_obj

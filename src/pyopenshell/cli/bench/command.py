@@ -22,7 +22,9 @@ from pyopenshell.sdk.processes import ProcessName
 
 
 @click.command(
-    cls=Command, example="openshell bench web --iters 15 --storm 50\nopenshell bench web --json > bench.json"
+    cls=Command,
+    short_help="Time the main job on a sandbox.",
+    example="openshell bench web --iters 15 --storm 50\nopenshell bench web --json > bench.json",
 )
 @click.argument("name", required=False, shell_complete=complete_sandbox)
 @click.option(
