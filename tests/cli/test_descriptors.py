@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyopenshell.cli.descriptors import Reader, Writer
+from pyopenshell.errors import Code, OpenShellError
 
 
 async def test_read_to_the_end(tmp_path: Path) -> None:
@@ -48,6 +49,16 @@ async def test_nobody_reads() -> None:
         await writer.write(b"x")
     writer.close()
     os.close(writing)
+
+
+async def test_a_full_disk() -> None:
+    descriptor = os.open("/dev/full", os.O_WRONLY)
+    writer = Writer(descriptor)
+    with pytest.raises(OpenShellError, match="cannot write the output: No space left on device") as caught:
+        await writer.write(b"x")
+    assert caught.value.code is Code.PRECONDITION
+    writer.close()
+    os.close(descriptor)
 
 
 async def test_nowhere_takes_everything() -> None:

@@ -8,6 +8,7 @@ import os
 import pty
 import signal
 import struct
+import subprocess
 import sys
 import termios
 from collections.abc import AsyncIterator
@@ -173,6 +174,22 @@ async def test_a_lost_gateway_restores_the_terminal(line: CommandLine, screen: S
     assert termios.tcgetattr(screen.slave) == before
 
 
+async def test_going_on_after_a_stop_is_raw_again(line: CommandLine, screen: Screen) -> None:
+    """What a shell does at Ctrl-Z and `fg`: its own mode on the terminal, then SIGCONT."""
+    before = termios.tcgetattr(screen.slave)
+    script = "stty raw -echo; echo up; dd bs=1 count=1 >/dev/null 2>&1; echo got"
+    process = await on_screen(line, screen, "sandbox", "exec", "-n", "web", "--", "sh", "-c", script)
+    await screen.until(b"up")
+    process.send_signal(signal.SIGSTOP)
+    await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+    termios.tcsetattr(screen.slave, termios.TCSANOW, before)
+    process.send_signal(signal.SIGCONT)
+    screen.type(b"x")  # without an end of line: a terminal that is not raw keeps it
+    await screen.until(b"got")
+    assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+    assert termios.tcgetattr(screen.slave) == before
+
+
 async def test_connect_opens_a_shell(line: CommandLine, screen: Screen) -> None:
     process = await on_screen(line, screen, "sandbox", "connect", "web")
     screen.type(b"echo shell-$((40+2)); exit 3\r")
@@ -184,6 +201,21 @@ async def test_no_terminal_on_request(line: CommandLine, screen: Screen) -> None
     process = await on_screen(line, screen, "sandbox", "exec", "--no-tty", "-n", "web", "--", "sh", "-c", "tty; exit 0")
     await screen.until(b"not a tty")
     assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+
+
+def test_an_interrupt_while_modules_are_imported_is_no_traceback(tmp_path: Path) -> None:
+    """The first import of our own that `main` makes is interrupted."""
+    script = (
+        "import sys\n"
+        "class Ctrl_C:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.startswith('pyopenshell.cli.') or name == 'pathlib': raise KeyboardInterrupt\n"
+        "from pyopenshell.cli.main import main\n"
+        "sys.meta_path.insert(0, Ctrl_C())\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 def test_this_program_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

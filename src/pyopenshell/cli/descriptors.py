@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.streams.contract import Buffer
 from pyopenshell.streams.descriptors import Port, reading, writing
 
@@ -35,10 +36,15 @@ class Writer:
             self._port = writing(os.dup(descriptor), half_close=False)
 
     async def write(self, data: Buffer) -> None:
-        """Write all of `data`. Raises OSError: BrokenPipeError when nobody reads any more."""
+        """Write all of `data`. Raises BrokenPipeError when nobody reads any more; PRECONDITION for a full disk."""
         view = memoryview(data)
         while len(view) and self._port is not None:
-            view = view[await self._port.write(view) :]
+            try:
+                view = view[await self._port.write(view) :]
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise OpenShellError(Code.PRECONDITION, f"cannot write the output: {error.strerror}") from error
 
     def close(self) -> None:
         """No more writes."""

@@ -91,7 +91,8 @@ async def run(context: Context, client: Client, sandbox: str, spec: ExecSpec, *,
         with ExitStack() as stack:
             asks_out = asyncio.Event()
             if terminal is not None:
-                stack.enter_context(raw(terminal))
+                raw_again = stack.enter_context(raw(terminal))
+                stack.enter_context(context.hearing((signal.SIGCONT, raw_again)))
                 stack.enter_context(_following_size(context, running, terminal, spec.terminal))
             stack.enter_context(_passing_signals(context, running))
             showing = asyncio.create_task(_show(context, running))

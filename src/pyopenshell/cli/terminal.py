@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import termios
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pyopenshell.model import TerminalSize
@@ -31,8 +31,11 @@ def size_of(descriptor: int) -> TerminalSize:
 
 
 @contextmanager
-def raw(descriptor: int) -> Iterator[None]:
-    """Raw mode for the time of the block: cfmakeraw(3)."""
+def raw(descriptor: int) -> Iterator[Callable[[], None]]:
+    """Raw mode for the time of the block: cfmakeraw(3).
+
+    Yields what sets it anew: a shell that stopped us has taken the terminal back to its own mode, and leaves it so in `fg`.
+    """
     before = termios.tcgetattr(descriptor)
     mode = termios.tcgetattr(descriptor)
     mode[_IFLAG] &= ~(
@@ -44,8 +47,13 @@ def raw(descriptor: int) -> Iterator[None]:
     mode[_CFLAG] = mode[_CFLAG] & ~(termios.CSIZE | termios.PARENB) | termios.CS8
     mode[_CC][termios.VMIN], mode[_CC][termios.VTIME] = 1, 0
     termios.tcsetattr(descriptor, termios.TCSADRAIN, mode)
+
+    def again() -> None:
+        if in_foreground(descriptor):  # in `bg` it would stop us once more, SIGTTOU
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, mode)
+
     try:
-        yield
+        yield again
     finally:
         try:
             termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
