@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from pyopenshell.cli.context import Context
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 HELP_WIDTH_MIN, HELP_WIDTH_MAX = 40, 80  # columns; longer lines of prose are hard to read
@@ -104,8 +107,20 @@ def gateway_options(function: F) -> F:
         metavar="NAME",
         expose_value=False,
         callback=_keep("gateway"),
+        shell_complete=complete_gateway,
         help="Gateway to use instead of the selected one.",
     )(function)
+
+
+def complete_gateway(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of gateways that begin so."""
+    from click.shell_completion import CompletionItem
+
+    from pyopenshell.sdk.gateways import Registry
+
+    context = ctx.find_object(Context)
+    names = Registry(context.paths).names() if context is not None else []
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def help_width(context: Context) -> int:
