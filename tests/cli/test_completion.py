@@ -8,6 +8,8 @@ import subprocess
 import pytest
 
 from pyopenshell.cli.completion import SCRIPTS, SHELLS, candidates
+from pyopenshell.sdk.gateways import Registry
+from pyopenshell.sdk.paths import Paths
 from tests.support.client_gateway import FakeGateway
 from tests.support.command_line import CommandLine
 
@@ -31,6 +33,13 @@ def test_bash_really_completes() -> None:
     ask = 'COMP_WORDS=(openshell sandbox ex); COMP_CWORD=2; _openshell; printf "<%s>" "${COMPREPLY[@]}"'
     done = subprocess.run(["bash", "-c", SCRIPTS["bash"] + stand_in + ask], capture_output=True, text=True, check=True)
     assert done.stdout == "<exec><exit now>"
+
+
+def test_bash_offers_files_where_we_know_of_nothing() -> None:
+    done = subprocess.run(
+        ["bash", "-c", SCRIPTS["bash"] + "complete -p openshell"], capture_output=True, text=True, check=True
+    )
+    assert "-o default" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -63,6 +72,14 @@ async def test_names_of_sandboxes(line: CommandLine, gateway: FakeGateway) -> No
     assert await asyncio.to_thread(candidates, context, ["sandbox", "get"], "") == ["db", "web"]
     assert await asyncio.to_thread(candidates, context, ["sandbox", "get"], "w") == ["web"]
     assert await asyncio.to_thread(candidates, context, ["sandbox", "exec", "-n"], "d") == ["db"]
+
+
+async def test_names_of_gateways(line: CommandLine, gateway: FakeGateway) -> None:
+    name = Registry(Paths.of(line.environ)).names()[0]
+    context = line.context(None, None, None)
+    for before in (["-g"], ["sandbox", "list", "--gateway"], ["gateway", "select"], ["gateway", "stop"]):
+        assert candidates(context, before, name[:2]) == [name]
+        assert candidates(context, before, "other") == []
 
 
 async def test_a_gateway_that_is_down_or_missing_is_silence(

@@ -178,6 +178,7 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, damage: Callable[[bytes],
     with pytest.raises(OpenShellError, match="the archive cannot be read") as caught:
         trees.unpack(str(tmp_path / "image"), str(tmp_path / "tree"), names("root" if IS_ROOT else "user"))
     assert caught.value.code is Code.INVALID
+    assert "\n" not in str(caught.value)
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

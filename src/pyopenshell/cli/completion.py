@@ -1,7 +1,8 @@
 """`openshell completion SHELL`: the script that makes a shell ask us, and the hidden command that it asks.
 
 Candidates come from click's knowledge of the commands. Names of sandboxes are asked of the gateway, for at most a second and
-without a word when it does not answer: a person who presses Tab must not be made to wait.
+without a word when it does not answer: a person who presses Tab must not be made to wait. Where we know of nothing the shell
+offers files, because much that is typed is one (--from, --token-file, arguments of a command).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _openshell() {
     local IFS=$'\\n'
     COMPREPLY=($(openshell complete "$COMP_CWORD" -- "${COMP_WORDS[@]:1}" 2>/dev/null))
 }
-complete -o nosort -F _openshell openshell 2>/dev/null || complete -F _openshell openshell
+complete -o nosort -o default -F _openshell openshell 2>/dev/null || complete -o default -F _openshell openshell
 """
 
 ZSH = """\
@@ -34,15 +35,20 @@ ZSH = """\
 _openshell() {
     local -a found
     found=("${(@f)$(openshell complete "$((CURRENT - 1))" -- "${(@)words[2,-1]}" 2>/dev/null)}")
-    compadd -- $found
+    if [[ -n $found ]]; then compadd -- $found; else _files; fi
 }
-compdef _openshell openshell
+if [[ $funcstack[1] == _openshell ]]; then _openshell "$@"; else compdef _openshell openshell; fi
 """
 
 FISH = """\
 function __openshell
     set -l words (commandline -opc) (commandline -ct)
-    openshell complete (math (count $words) - 1) -- $words[2..-1] 2>/dev/null
+    set -l found (openshell complete (math (count $words) - 1) -- $words[2..-1] 2>/dev/null)
+    if set -q found[1]
+        printf '%s\\n' $found
+    else
+        __fish_complete_path $words[-1]
+    end
 end
 complete -c openshell -f -a '(__openshell)'
 """

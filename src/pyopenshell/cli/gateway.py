@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from pyopenshell.cli.clients import client_of, token_of
-from pyopenshell.cli.commands import Command, gateway_options, output_option
+from pyopenshell.cli.commands import Command, complete_gateway, gateway_options, output_option
 from pyopenshell.cli.context import Context
 from pyopenshell.cli.output import show_list, show_one
 from pyopenshell.cli.progress import Progress
@@ -31,7 +31,7 @@ def row(found: Gateway, active: str) -> dict[str, Any]:
 
 
 @click.command(cls=Command, example="openshell gateway start\nopenshell gateway start lab --port 8443")
-@click.argument("name", default=DEFAULT_NAME)
+@click.argument("name", default=DEFAULT_NAME, shell_complete=complete_gateway)
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port on 127.0.0.1; 0 takes any. Default: the one it had, or any."
 )
@@ -56,7 +56,7 @@ async def start(context: Context, name: str, port: int | None, config: str | Non
 
 
 @click.command(cls=Command, example="openshell gateway stop")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_gateway)
 @click.pass_obj
 async def stop(context: Context, name: str | None) -> None:
     """Stop a gateway of this machine. Its sandboxes go on running; the next start takes them over."""
@@ -70,7 +70,7 @@ async def stop(context: Context, name: str | None) -> None:
 
 
 @click.command(cls=Command, short_help="Tell whether a gateway runs and answers.", example="openshell gateway status")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_gateway)
 @output_option
 @click.pass_obj
 async def status(context: Context, name: str | None, output: str) -> int:
@@ -146,7 +146,7 @@ def list_(context: Context, output: str) -> None:
 
 
 @click.command(cls=Command, example="openshell gateway select lab")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_gateway)
 @click.pass_obj
 def select(context: Context, name: str) -> None:
     """Make a gateway the one that is meant where none is named."""
@@ -155,7 +155,7 @@ def select(context: Context, name: str) -> None:
 
 
 @click.command(cls=Command, example="openshell gateway remove lab")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_gateway)
 @click.pass_obj
 def remove(context: Context, name: str) -> None:
     """Forget a gateway and the credentials for it. A local one must be stopped first; its state stays."""
@@ -173,7 +173,7 @@ def remove(context: Context, name: str) -> None:
 
 
 @click.command(cls=Command, example="openshell gateway info -o yaml")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_gateway)
 @output_option
 @gateway_options
 @click.pass_obj

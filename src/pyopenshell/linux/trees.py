@@ -93,9 +93,15 @@ def _extract(file: IO[bytes], ids: Ids) -> None:
     except (tarfile.TarError, EOFError, ValueError, KeyError) as failure:
         raise OpenShellError(
             Code.INVALID,
-            f"the archive cannot be read: {failure}",
+            f"the archive cannot be read: {_told(failure)}",
             hint="give a 'docker export', a 'docker save' or an OCI layout",
         ) from failure
+
+
+def _told(failure: Exception) -> str:
+    """tarfile's reason; where no format fits it is a list of what each of them says, of no use to a person."""
+    text = str(failure)
+    return "it is no tar file" if "\n" in text else text
 
 
 def _apply(archive: tarfile.TarFile, ids: Ids, *, whiteouts: bool) -> None:

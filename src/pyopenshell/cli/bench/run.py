@@ -87,7 +87,8 @@ class Bench:
             [*self.openshell, *arguments], env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True
         )
         if ended.returncode != 0:
-            raise OpenShellError(Code.INTERNAL, f"{' '.join(arguments[:2])} failed: {ended.stderr.strip()[-300:]}")
+            told = ended.stderr.strip()[-300:].removeprefix("error: ")
+            raise OpenShellError(Code.INTERNAL, f"{' '.join(arguments[:2])}: {told}")
         return ended.stdout
 
     def _set(self, key: str, value: float | None) -> None:
