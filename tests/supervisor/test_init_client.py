@@ -201,7 +201,7 @@ async def test_dial_reaches_what_listens_inside_and_only_that(box: Box) -> None:
 async def test_a_newer_owner_takes_over_with_the_table(box: Box) -> None:
     first = await box.connect()
     ended = await first.spawn(ExecSpec(("sh", "-c", "exit 4")), label="main")
-    lasting = await first.spawn(ExecSpec(("sleep", "1000")))
+    lasting = await first.spawn(ExecSpec(("sleep", "1000")), keep=True)
     discard(*(fd for p in (ended, lasting) for fd in (p.stdin, p.stdout, p.stderr)))
     await until(ended.exited.done)
     second = await box.connect()
@@ -264,6 +264,22 @@ async def test_the_end_of_a_spawn_socket_hangs_up_what_it_started(box: Box) -> N
     child.close()
     assert await asyncio.to_thread(drain, process.stdout) == b"hup\n"
     discard(process.stdin, process.stderr)
+    assert dict((await box.connect()).processes) == {}
+
+
+async def test_commands_end_with_their_owner_and_never_see_the_end_of_a_piece(box: Box) -> None:
+    first = await box.connect()
+    asks = "trap 'echo hup; exit 3' HUP; echo on; while :; do sleep 0.01; done"
+    stays = "import os, signal; signal.signal(1, signal.SIG_IGN); print('on', flush=True); os.read(0, 9); print('end')"
+    commands = [("sh", "-c", asks), ("/usr/bin/python3", "-c", stays)]
+    processes = [await first.spawn(ExecSpec(command)) for command in commands]
+    for process in processes:
+        assert await asyncio.to_thread(os.read, process.stdout, 3) == b"on\n"
+        discard(process.stdin)  # what the kernel does for an owner that is killed
+    first.close()
+    assert await asyncio.to_thread(drain, processes[0].stdout) == b"hup\n"
+    assert await asyncio.to_thread(drain, processes[1].stdout) == b""  # SIGKILL after the grace, no end of input before
+    discard(*(process.stderr for process in processes))
     assert dict((await box.connect()).processes) == {}
 
 

@@ -15,6 +15,9 @@ class Asker:
     def acknowledge(self, pid: int) -> None:
         self.calls.append(("ack", pid))
 
+    def end_input(self, pid: int) -> None:
+        self.calls.append(("end_input", pid))
+
     async def send_signal(self, pid: int, number: int, group: bool) -> None:
         self.calls.append(("signal", pid, number, group))
 
@@ -44,3 +47,9 @@ async def test_a_wait_acknowledges_and_a_cancelled_one_does_not() -> None:
     await process.signal(15, group=False)
     assert asker.calls == [("ack", 5), ("signal", 5, 9, True), ("signal", 5, 15, False)]
     assert "5" in repr(process)
+
+
+async def test_the_end_of_input_is_asked_of_init() -> None:
+    asker = Asker()
+    Process(5, "", False, asker, asyncio.get_running_loop().create_future()).end_input()
+    assert asker.calls == [("end_input", 5)]

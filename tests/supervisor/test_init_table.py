@@ -47,3 +47,12 @@ def test_a_newer_process_takes_the_place_of_an_older_with_its_pid() -> None:
     assert older.kept == []
     table.forget(older)
     assert table.get(5) is newer
+
+
+def test_the_end_of_input_is_told_once() -> None:
+    made = row(5)
+    reader, made.stdin = os.pipe()
+    made.end_input()
+    made.end_input()
+    assert os.read(reader, 1) == b""
+    os.close(reader)

@@ -14,7 +14,7 @@ from pyopenshell.drivers.running import Running, make_init
 from pyopenshell.drivers.zygote import Zygote
 from pyopenshell.linux.ids import RANGE_FIRST, RANGE_TAKEN, best_ids
 from pyopenshell.model import ExecSpec, SandboxSpec, TerminalSize, new_id
-from pyopenshell.supervisor.init_client import Exit, InitClient, SpawnClient
+from pyopenshell.supervisor.init_client import Exit, InitClient, Process, SpawnClient
 
 #: Far from what the other tests' sandboxes take.
 BASE = RANGE_FIRST + 1000 * RANGE_TAKEN
@@ -68,14 +68,19 @@ async def output_of(client: SpawnClient, *argv: str, stdin: bytes = b"", **spec:
         out = await asyncio.to_thread(drain, process.terminal)
         return out, b"", await process.wait()
     _, out, err = await asyncio.gather(
-        asyncio.to_thread(feed, process.stdin, stdin),
+        feed(process, stdin),
         asyncio.to_thread(drain, process.stdout),
         asyncio.to_thread(drain, process.stderr),
     )
     return out, err, await process.wait()
 
 
-def feed(fd: int, data: bytes) -> None:
+async def feed(process: Process, data: bytes) -> None:
+    await asyncio.to_thread(_write, process.stdin, data)
+    process.end_input()
+
+
+def _write(fd: int, data: bytes) -> None:
     with os.fdopen(fd, "wb") as pipe:
         pipe.write(data)
 

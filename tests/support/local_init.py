@@ -47,6 +47,9 @@ class LocalProcess:
     async def wait(self) -> Exit:
         return await asyncio.shield(self._ended)
 
+    def end_input(self) -> None:
+        """Nobody else holds it open."""
+
     async def signal(self, signum: int, *, group: bool = True) -> None:
         self.signals.append(signum)
         if group or not self._ended.done():

@@ -50,7 +50,7 @@ class Command:
         else:
             for fd in (process.stdin, process.stdout, process.stderr):
                 widen(fd)
-            self.stdin = PipeWriter(process.stdin)
+            self.stdin = PipeWriter(process.stdin, process.end_input)
             self._pumps = [(PipeReader(process.stdout), stdout), (PipeReader(process.stderr), stderr)]
 
     async def run(self) -> Exit:

@@ -80,6 +80,7 @@ class Link:
         async def end() -> None:
             await self.send_signal(pid, signal.SIGHUP, True)
             process = self._processes.get(pid) or self._make(pid, False)
+            self.end_input(pid)
             with contextlib.suppress(OpenShellError):
                 await process.wait()
 
@@ -91,6 +92,12 @@ class Link:
         """Init may forget this process."""
         if self._processes.pop(pid, None) is not None and not self.lost.done():
             self._send({"op": "ack", "pid": pid}, [])
+
+    def end_input(self, pid: int) -> None:
+        """Init holds this process's input open no longer."""
+        process = self._processes.get(pid)
+        if process is not None and not process.exited.done() and not self.lost.done():
+            self._send({"op": "end_input", "pid": pid}, [])
 
     async def send_signal(self, pid: int, number: int, group: bool) -> None:
         """Signal; nothing where the sandbox is lost, because then its processes are too or soon another owner's."""

@@ -43,6 +43,7 @@ class Asker(Protocol):
     """What a process needs of its connection."""
 
     def acknowledge(self, pid: int) -> None: ...
+    def end_input(self, pid: int) -> None: ...
     async def send_signal(self, pid: int, number: int, group: bool) -> None: ...
 
 
@@ -73,6 +74,13 @@ class Process:
         how = await asyncio.shield(self.exited)
         self._asker.acknowledge(self.pid)
         return how
+
+    def end_input(self) -> None:
+        """To be called after `stdin` was closed: it reads the end of its input then, and not because its asker died.
+
+        Init holds the pipe too until then. Of what has ended, and of a lost sandbox: nothing.
+        """
+        self._asker.end_input(self.pid)
 
     async def signal(self, number: int, *, group: bool = True) -> None:
         """Send a signal to its process group, also when only the leader has ended, or to the process alone.

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
 import socket
 import struct
 from collections.abc import Callable, Mapping
@@ -26,8 +25,9 @@ from pyopenshell.linux.descriptors import read_sealed
 from pyopenshell.model import ARGV_ENV_MAX
 from pyopenshell.supervisor import init_dial
 from pyopenshell.supervisor.init_connection import Connection
+from pyopenshell.supervisor.init_ends import Ends
 from pyopenshell.supervisor.init_loop import READ, Loop
-from pyopenshell.supervisor.init_spawn import Command, NotStarted, Spawner, acting_as_user
+from pyopenshell.supervisor.init_spawn import Command, NotStarted, Spawner
 from pyopenshell.supervisor.init_table import Row, Table
 
 #: JSON writes a control character of argv in six bytes (\\u0001), so the text may be this much longer than what it
@@ -63,6 +63,7 @@ class Server:
         self._namespaces = namespaces
         self._facts = facts
         self._table = Table()
+        self._ends = Ends(loop, self._table, spawner.ids)
         self._owner: Connection | None = None
         self._reserve = os.open("/", os.O_PATH | os.O_CLOEXEC)
         self._ops: dict[str, Callable[[Connection, Message, list[int]], None]] = {
@@ -72,6 +73,7 @@ class Server:
             "dial": self._op_dial,
             "attach": self._op_attach,
             "ack": self._op_ack,
+            "end_input": self._op_end_input,
             "spawn_socket": self._op_spawn_socket,
         }
         listener.setblocking(False)
@@ -104,14 +106,15 @@ class Server:
     def _lost(self, connection: Connection) -> None:
         if connection is self._owner:
             self._owner = None
+            self._ends.abandon()
         if connection.may_own:
             return
         for row in self._table:
             if row.client is connection:
                 if row.ended:
                     self._table.forget(row)
-                elif not row.terminal:  # a terminal's end is told by the kernel
-                    self._kill(row.pid, signal.SIGHUP, group=True)
+                else:
+                    self._ends.hang_up(row)
 
     def _dispatch(self, connection: Connection, message: Message, fds: list[int]) -> None:
         number = message.get("n")
@@ -140,10 +143,11 @@ class Server:
         before, self._owner = self._owner, connection
         if before is not None and before is not connection:
             before.drop()
+            self._ends.abandon()
         rows = [
             {"pid": row.pid, "label": row.label, "keep": bool(row.kept), "terminal": row.terminal, "exit": row.exit()}
             for row in self._table
-            if row.client is None
+            if row.client is None and not row.abandoned
         ]
         answer = {"namespaces": list(self._namespaces), "processes": rows, "ran": sorted(self._table.ran)}
         connection.send(
@@ -168,13 +172,15 @@ class Server:
             connection.started.add(started.pid)
         if message.get("keep"):
             row.kept = [os.dup(fd) for fd in (started.terminal, started.stdout, started.stderr) if fd >= 0]
+        elif not terminal:
+            row.stdin = os.dup(started.stdin)
         connection.send({"n": message["n"], "ok": {"pid": row.pid, "terminal": terminal}}, started.descriptors)
 
     def _op_signal(self, connection: Connection, message: Message, _fds: list[int]) -> None:
         pid = int(message["pid"])
         if pid <= 1 or not (connection is self._owner or pid in connection.started):
             raise Refused(f"process {pid} is not yours", errno.EPERM)
-        self._kill(pid, int(message["signal"]), group=bool(message["group"]))
+        self._ends.kill(pid, int(message["signal"]), group=bool(message["group"]))
         connection.send({"n": message["n"], "ok": {}})
 
     def _op_dial(self, connection: Connection, message: Message, _fds: list[int]) -> None:
@@ -201,6 +207,11 @@ class Server:
         if row is not None and mine and row.ended:
             self._table.forget(row)
 
+    def _op_end_input(self, connection: Connection, message: Message, _fds: list[int]) -> None:
+        row = self._table.get(message["pid"])
+        if row is not None and (connection is self._owner or row.client is connection):
+            row.end_input()
+
     def _op_spawn_socket(self, connection: Connection, message: Message, _fds: list[int]) -> None:
         if connection is not self._owner:
             raise Refused("only the owner hands connections out", errno.EPERM)
@@ -209,10 +220,6 @@ class Server:
         connection.send({"n": message["n"], "ok": {}}, [theirs.detach()])
 
     # --- processes ------------------------------------------------------------------------------------------------
-
-    def _kill(self, pid: int, number: int, *, group: bool) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError), acting_as_user(self._spawner.ids):
-            os.kill(-pid if group else pid, number)
 
     def _reap(self) -> None:
         """Collect every ended child: those that were started here, and orphans that the kernel gave to PID 1."""
@@ -226,9 +233,13 @@ class Server:
             row = self._table.get(pid)
             if row is not None:
                 row.status = status
+                row.end_input()
                 self._tell_exit(row)
 
     def _tell_exit(self, row: Row) -> None:
+        if row.abandoned:
+            self._table.forget(row)
+            return
         asker = row.client or self._owner
         if asker is not None and asker.open:
             asker.send({"exit": row.pid, **(row.exit() or {})})

@@ -1,7 +1,8 @@
 """What init started: a table of processes and how each row may change.
 
     RUNNING --reaped--> ENDED --acknowledged--> (no row)
-        `--reaped, and who asked for it is gone--> (no row)
+        |--reaped, and who asked for it is gone--> (no row)
+        `--its owner is gone--> ABANDONED --reaped--> (no row)
 
 A pid cannot be given anew while its row runs. An ended row may meet a new process with its pid: the newer one takes its
 place, because the asker of the older one learned its end before.
@@ -22,7 +23,9 @@ from pyopenshell.supervisor.init_connection import Connection
 class Row:
     """One process. `client` is the spawn-only connection that asked, None where it is the owner's, whoever that is.
 
-    `kept` are init's own copies of its output, `status` is of wait(2) once it ended.
+    `kept` are init's own copies of its output, `stdin` is init's copy of its input's writing end (-1 for none): an asker
+    that dies closes its own, and what came until then must not look like the whole input. `status` is of wait(2) once it
+    ended.
     """
 
     pid: int
@@ -30,12 +33,20 @@ class Row:
     client: Connection | None
     terminal: bool
     kept: list[int] = field(default_factory=list)
+    stdin: int = -1
+    abandoned: bool = False
     status: int | None = None
 
     @property
     def ended(self) -> bool:
         """Whether it was reaped."""
         return self.status is not None
+
+    def end_input(self) -> None:
+        """Nobody writes its input any more. Idempotent."""
+        if self.stdin >= 0:
+            os.close(self.stdin)
+            self.stdin = -1
 
     def exit(self) -> dict[str, Any] | None:
         """How it ended, as the wire says it; None while it runs."""
@@ -75,3 +86,4 @@ class Table:
             del self._rows[row.pid]
         close_all(row.kept)
         row.kept = []
+        row.end_input()

@@ -15,6 +15,7 @@ import fcntl
 import os
 import struct
 import termios
+from collections.abc import Callable
 
 from pyopenshell.model import TerminalSize
 
@@ -110,11 +111,15 @@ class PipeReader:
 
 
 class PipeWriter:
-    """The writing end. Owns `fd`. What a process no longer reads (EPIPE of write(2)) is dropped."""
+    """The writing end. Owns `fd`. What a process no longer reads (EPIPE of write(2)) is dropped.
 
-    def __init__(self, fd: int) -> None:
+    `on_close` is called once the descriptor is closed.
+    """
+
+    def __init__(self, fd: int, on_close: Callable[[], None] = lambda: None) -> None:
         os.set_blocking(fd, False)
         self._fd = fd
+        self._on_close = on_close
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[bool] | None = None
 
@@ -157,6 +162,7 @@ class PipeWriter:
             _settle(self._waiter, True)
         fd, self._fd = self._fd, -1
         os.close(fd)
+        self._on_close()
 
 
 def _settle(waiter: asyncio.Future[bool], value: bool) -> None:
