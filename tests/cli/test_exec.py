@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
+import struct
 import termios
 from collections.abc import Iterator
 
@@ -132,6 +134,22 @@ async def test_the_second_ctrl_c_does_not_ask_any_more(line: CommandLine) -> Non
     assert await asyncio.wait_for(task, 20) == 255
     os.close(reading)
     os.close(writing)
+
+
+async def test_a_size_that_changed_while_we_were_stopped_is_told(line: CommandLine) -> None:
+    """SIGWINCH goes to the job in the foreground; what was stopped learns of it at SIGCONT."""
+    master, slave = os.openpty()
+    reading, writing = os.pipe()
+    script = 'trap "stty size; exit 4" WINCH; echo up; while :; do sleep 0.01; done'
+    argv = ["sandbox", "exec", "--tty", "-n", "web", "--", "sh", "-c", script]
+    task = asyncio.create_task(run(argv, line.context(slave, writing, None)))
+    assert await asyncio.to_thread(os.read, reading, 100) == b"up\r\n"
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 132, 0, 0))
+    line.signals.send(signal.SIGCONT)
+    assert await asyncio.wait_for(task, 20) == 4
+    assert os.read(reading, 100) == b"50 132\r\n"
+    for descriptor in (master, slave, reading, writing):
+        os.close(descriptor)
 
 
 async def test_nobody_reads_the_output(line: CommandLine) -> None:

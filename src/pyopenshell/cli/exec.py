@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
@@ -92,8 +92,7 @@ async def run(context: Context, client: Client, sandbox: str, spec: ExecSpec, *,
             asks_out = asyncio.Event()
             if terminal is not None:
                 raw_again = stack.enter_context(raw(terminal))
-                stack.enter_context(context.hearing((signal.SIGCONT, raw_again)))
-                stack.enter_context(_following_size(context, running, terminal, spec.terminal))
+                stack.enter_context(_following(context, running, terminal, spec.terminal, raw_again))
             stack.enter_context(_passing_signals(context, running))
             showing = asyncio.create_task(_show(context, running))
             leaving = asyncio.create_task(asks_out.wait())
@@ -170,16 +169,25 @@ def _passing_signals(context: Context, running: Execution) -> Iterator[None]:
 
 
 @contextmanager
-def _following_size(context: Context, running: Execution, terminal: int, told: TerminalSize | None) -> Iterator[None]:
-    """Tell the far side of every size that differs from `told`, also of one that came before we listened."""
+def _following(
+    context: Context, running: Execution, terminal: int, told: TerminalSize | None, raw_again: Callable[[], None]
+) -> Iterator[None]:
+    """Tell the far side of every size that differs from `told`, also of one that came before we listened.
+
+    After a stop (Ctrl-Z of a shell that has us, then `fg`) the mode was another's, and a change of size went to the shell.
+    """
     tasks = _Tasks()
 
-    def act() -> None:
+    def resized() -> None:
         tasks.add(running.resize(size_of(terminal)))
 
-    with context.hearing((signal.SIGWINCH, act)):
+    def goes_on() -> None:
+        raw_again()
+        resized()
+
+    with context.hearing((signal.SIGWINCH, resized), (signal.SIGCONT, goes_on)):
         if size_of(terminal) != told:
-            act()
+            resized()
         yield
 
 
