@@ -142,6 +142,23 @@ async def test_idle_waits_for_the_last_line_but_not_for_ever() -> None:
     books.close()
 
 
+async def test_a_while_after_the_last_line_it_is_idle() -> None:
+    books = Board(Switchboard(Sessions(60.0, 180.0, 60.0), 60.0), idle_after=0.01)
+    books.connect(SESSION)
+    idle = asyncio.Event()
+    books.on_idle = idle.set
+    first, second = books.open(REQUEST), books.open(REQUEST)
+    books.finish(first, Cause.BOTH_ENDED)
+    assert books._idle is None
+    books.finish(second, Cause.BOTH_ENDED)
+    third = books.open(REQUEST)
+    assert books._idle is None
+    books.finish(third, Cause.BOTH_ENDED)
+    await idle.wait()
+    books.close()
+    assert books._idle is None
+
+
 async def test_closing_ends_all_lines_and_sessions() -> None:
     books = board()
     control = books.connect(SESSION)

@@ -49,6 +49,7 @@ from pyopenshell.gateway.tokens import ExtensionService
 from pyopenshell.gateway.trail import Trail
 from pyopenshell.gateway.watch import WatchService
 from pyopenshell.gateway.work import Work
+from pyopenshell.linux import memory
 from pyopenshell.relay.limits import ConnectionLimits
 from pyopenshell.relay.sessions import GRACE, HEARTBEAT_INTERVAL, Sessions
 from pyopenshell.relay.switchboard import CLAIM_TIMEOUT, Switchboard
@@ -176,6 +177,7 @@ class Gateway:
         interval = settings.heartbeat_interval
         sessions = Sessions(interval, HEARTBEATS_MISSED * interval, settings.grace)
         self.board = Board(Switchboard(sessions, settings.claim_timeout))
+        self.board.on_idle = memory.trim
         self.registry = Registry(store.sandboxes)
         births = Births(
             supervisor_tokens,

@@ -23,6 +23,7 @@ from pyopenshell.wire import convert
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.status import clean, status_of
 
+IDLE = 5.0  # seconds without a relay: a person at a terminal, or a script between two commands, is faster
 REASON_MAX = 500  # characters of a supervisor's reason that are passed on
 
 #: What a supervisor's own code for a failed dial is answered as; anything else is UNAVAILABLE.
@@ -32,17 +33,21 @@ _FAILURES: dict[int, Code] = {status_of(code): code for code in (Code.INVALID, C
 class Board:
     """All live relays and sessions. `on_grace_over(sandbox_id)` is called when a supervisor stayed away for the grace.
 
-    `on_closed(line, closed)` is called once for every relay that was opened, with how it ended.
+    `on_closed(line, closed)` is called once for every relay that was opened, with how it ended; `on_idle()` when none has
+    lived for IDLE seconds after the last one.
     """
 
-    def __init__(self, switchboard: Switchboard) -> None:
+    def __init__(self, switchboard: Switchboard, *, idle_after: float = IDLE) -> None:
         self.switchboard = switchboard
+        self._idle_after = idle_after
         self._loop = asyncio.get_running_loop()
         self._lines: dict[str, Line] = {}
         self._controls: dict[str, Control] = {}
         self._timer: asyncio.TimerHandle | None = None
         self.on_grace_over: Callable[[str], None] | None = None
         self.on_closed: Callable[[Line, Closed], None] | None = None
+        self.on_idle: Callable[[], None] | None = None
+        self._idle: asyncio.TimerHandle | None = None
 
     def now(self) -> float:
         """The time, on the clock that all of this runs by."""
@@ -108,6 +113,7 @@ class Board:
         relay, acts = self.switchboard.open(request, self.now())
         line = Line(relay, self._loop.create_future(), self._loop.create_future(), asyncio.Event())
         self._lines[relay.channel_id] = line
+        self._stop_idle()
         self._do(acts)
         return line
 
@@ -144,6 +150,7 @@ class Board:
             self._do(self.switchboard.drop(line.channel_id, Cause.GATEWAY_STOPS))
         for control in self._controls.values():
             control.end(OpenShellError(Code.UNAVAILABLE, "the gateway is stopping"))
+        self._stop_idle()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -189,6 +196,14 @@ class Board:
         line.over.set_result(closed)
         if self.on_closed is not None:
             self.on_closed(line, closed)
+        if not self._lines and self.on_idle is not None:
+            self._stop_idle()
+            self._idle = self._loop.call_later(self._idle_after, self.on_idle)
+
+    def _stop_idle(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
 
     def _schedule(self) -> None:
         at = self.switchboard.next_deadline()

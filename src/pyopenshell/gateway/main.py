@@ -24,6 +24,7 @@ from pyopenshell.config import GatewayConfig, load_gateway, xdg_dirs
 from pyopenshell.drivers.local import LocalDriver
 from pyopenshell.errors import EXIT_CODES, EXIT_ERROR, EXIT_OK, OpenShellError
 from pyopenshell.gateway.app import Gateway, Settings
+from pyopenshell.linux import memory
 from pyopenshell.relay.limits import ConnectionLimits
 
 
@@ -78,9 +79,12 @@ async def _serve(config: GatewayConfig, ready: int | None, lifetime: int | None)
     try:
         if ready is not None:
             _say_ready(ready, gateway)
-        # What start-up made lives as long as the process: the collector need not look at it again.
+        # What start-up made lives as long as the process: the collector need not look at it again. What it only read or
+        # has freed is not needed again.
         gc.collect()
         gc.freeze()
+        memory.drop_clean_pages()
+        memory.trim()
         await stop.wait()
     finally:
         await gateway.stop()
