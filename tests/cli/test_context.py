@@ -63,25 +63,25 @@ def test_settings_are_read_where_they_are(bare: CommandLine) -> None:
 
 
 @pytest.mark.parametrize(("answer", "yes"), [(b"y\n", True), (b"YES\n", True), (b"\n", False), (b"n\n", False)])
-def test_questions(bare: CommandLine, terminal: tuple[int, int], answer: bytes, yes: bool) -> None:
+async def test_questions(bare: CommandLine, terminal: tuple[int, int], answer: bytes, yes: bool) -> None:
     master, slave = terminal
     context = bare.context(slave, None, slave)
     assert context.interactive
     os.write(master, answer)
-    assert context.ask("sure?") is yes
+    assert await context.ask("sure?") is yes
     seen = b""
     while b"sure? [y/N]" not in seen:
         seen += os.read(master, 1000)
 
 
-def test_a_question_that_nobody_can_answer(bare: CommandLine) -> None:
+async def test_a_question_that_nobody_can_answer(bare: CommandLine) -> None:
     context = bare.context(None, None, None)
     assert not context.interactive
-    assert not context.ask("sure?")
+    assert not await context.ask("sure?")
     reading, writing = os.pipe()
     os.close(writing)
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    assert not bare.context(reading, None, nowhere).ask("sure?")
+    assert not await bare.context(reading, None, nowhere).ask("sure?")
     os.close(reading)
     os.close(nowhere)
 

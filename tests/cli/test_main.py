@@ -197,6 +197,14 @@ async def test_connect_opens_a_shell(line: CommandLine, screen: Screen) -> None:
     assert await asyncio.wait_for(process.wait(), PATIENCE) == 3
 
 
+async def test_ctrl_c_at_a_question_is_an_answer(line: CommandLine, screen: Screen, gateway: FakeGateway) -> None:
+    process = await on_screen(line, screen, "sandbox", "delete", "--all")
+    await screen.until(b"[y/N] ")
+    screen.type(b"\x03")
+    assert await asyncio.wait_for(process.wait(), PATIENCE) == 130
+    assert list(gateway.sandboxes) == ["web"]
+
+
 async def test_no_terminal_on_request(line: CommandLine, screen: Screen) -> None:
     process = await on_screen(line, screen, "sandbox", "exec", "--no-tty", "-n", "web", "--", "sh", "-c", "tty; exit 0")
     await screen.until(b"not a tty")

@@ -137,17 +137,18 @@ class Context:
         except OSError:
             pass
 
-    def ask(self, question: str) -> bool:
-        """A question to the person, `no` being the default. Only where `interactive`."""
+    async def ask(self, question: str) -> bool:
+        """A question to the person, `no` being the default; Ctrl-C ends the wait. Only where `interactive`."""
         if self.stdin is None or self.stderr is None:
             return False
+        from pyopenshell.cli.descriptors import Reader
+
         write_all(self.stderr, f"{question} [y/N] ".encode())
-        answer = b""
-        while not answer.endswith(b"\n"):
-            byte = os.read(self.stdin, 1)  # one at a time: what follows the line belongs to somebody else
-            if not byte:
-                break
-            answer += byte
+        reader = Reader(self.stdin)
+        try:
+            answer = await reader.read()  # a terminal gives one line for one read
+        finally:
+            reader.close()
         return answer.strip().lower() in (b"y", b"yes")
 
     @contextmanager

@@ -124,7 +124,7 @@ async def delete(ctx: click.Context, names: tuple[str, ...], everything: bool, y
             question = f"delete sandbox {names[0]}?"
         else:
             question = ""
-        if question and names and not yes and context.interactive and not context.ask(question):
+        if question and names and not yes and context.interactive and not await context.ask(question):
             context.err("nothing was deleted")
             return 1
         return await _delete(context, client, names, allow_missing or everything)
