@@ -57,7 +57,7 @@ def test_one_file_serves_both(tmp_path: Path) -> None:
         ("[gateway]\nprot = 1\n", "key gateway.prot does not exist", "'port'"),
         ("[gateway]\nsession-ttl = 1\n", "key gateway.session-ttl does not exist", "'session_ttl'"),
         ("[gatway]\nport = 1\n", r"table \[gatway\] does not exist", "'gateway'"),
-        ("port = 1\n", r"table \[port\] does not exist", "client"),
+        ("port = 1\n", "key port is in no table", r"[gateway]"),
         ("[client]\nouptut = 'json'\n", "key client.ouptut does not exist", "'output'"),
         ("gateway = 1\n", "gateway is not a table", "[gateway]"),
         ("[gateway.port]\nx = 1\n", "gateway.port .*a port is wanted", ""),

@@ -181,7 +181,10 @@ def _section(file: Path | None, section: str) -> Mapping[str, object]:
         raise OpenShellError(Code.INVALID, f"{file} is not TOML: {str(error)[:200]}") from None
     for name, keys in parsed.items():
         if name not in _TABLES:
-            raise _unknown(f"{file}: table [{name[:80]}]", name, _TABLES)
+            if isinstance(keys, dict):
+                raise _unknown(f"{file}: table [{name[:80]}]", name, _TABLES)
+            where = " or ".join(f"[{table}]" for table in _TABLES)
+            raise OpenShellError(Code.INVALID, f"{file}: key {name[:80]} is in no table", hint=f"put it below {where}")
         known = {row.name: row for row in dataclasses.fields(_TABLES[name])}
         if not isinstance(keys, dict):
             raise OpenShellError(Code.INVALID, f"{file}: {name} is not a table", hint=f"write [{name}] in a line alone")

@@ -151,7 +151,7 @@ def test_end_of_file_with_open_streams() -> None:
     hand = client()
     hand.engine.open_stream(REQUEST)
     (event,) = hand.engine.receive_eof()
-    assert event == ConnectionTerminated(ErrorCode.CONNECT_ERROR, "the peer closed the connection with 1 streams open")
+    assert event == ConnectionTerminated(ErrorCode.CONNECT_ERROR, "the peer closed the connection with 1 stream open")
 
 
 def test_repr() -> None:

@@ -72,3 +72,9 @@ async def test_wake_takes_what_is_there() -> None:
 )
 def test_words(error: Exception, words: str) -> None:
     assert error_words(error).startswith(words)
+
+
+def test_words_for_a_port_without_tls() -> None:
+    error = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
+    error.reason = "WRONG_VERSION_NUMBER"
+    assert error_words(error) == "TLS: what answers there does not speak it"

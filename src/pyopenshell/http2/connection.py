@@ -91,7 +91,8 @@ class Connection:
         if self._preface or not self._reader.between_frames:
             self._closing.over(ErrorCode.PROTOCOL_ERROR, "the peer closed the connection inside a frame")
         elif self._streams.live:
-            reason = f"the peer closed the connection with {self.open_streams} streams open"
+            streams = "1 stream" if self.open_streams == 1 else f"{self.open_streams} streams"
+            reason = f"the peer closed the connection with {streams} open"
             self._closing.over(ErrorCode.CONNECT_ERROR, reason)
         else:
             self._closing.over(ErrorCode.NO_ERROR, "closed by the peer")

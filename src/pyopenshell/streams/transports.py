@@ -95,7 +95,10 @@ def wake(waiter: asyncio.Future[None] | None) -> None:
 def error_words(error: Exception) -> str:
     """What `error` of a transport says to people, without numbers and Python names."""
     if isinstance(error, ssl.SSLError):
-        return f"TLS: {getattr(error, 'reason', None) or error}"
+        reason = getattr(error, "reason", None)
+        if reason == "WRONG_VERSION_NUMBER":  # OpenSSL took other bytes for the header of a record
+            return "TLS: what answers there does not speak it"
+        return f"TLS: {reason or error}"
     if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno)  # asyncio puts a call and an address where the system's words belong
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
