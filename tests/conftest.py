@@ -6,6 +6,7 @@ spaces, and the fact of the machine that causes the skip.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,13 @@ _skipped: list[str] = []
 def allowed_prefixes() -> list[str]:
     lines = ALLOWED.read_text().splitlines()
     return [line.split("  ", 1)[0] for line in lines if line and not line.startswith("#")]
+
+
+def pytest_configure() -> None:
+    """Signals as a person's shell leaves them: a runner in the background may ignore some, and children inherit that."""
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
