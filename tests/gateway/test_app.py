@@ -167,6 +167,22 @@ async def test_a_stop_lets_relays_end_and_cuts_those_that_do_not(make_kit: MakeK
     await stopping
 
 
+@pytest.mark.parametrize("hurry", [False, True])
+async def test_a_relay_that_a_stop_cuts_is_told_why(make_kit: MakeKit, hurry: bool) -> None:
+    kit = await make_kit(drain_timeout=60.0 if hurry else 0.05)
+    await kit.ready()
+    staying = await kit.forward(files("web"))
+    await staying.init()
+    stopping = asyncio.ensure_future(kit.gateway.stop())
+    if hurry:
+        await asyncio.sleep(0)
+        kit.gateway.hurry()
+    with pytest.raises(OpenShellError, match="the gateway is stopping"):
+        while True:
+            await staying.read()
+    await stopping
+
+
 async def test_a_second_gateway_on_the_same_state(kit: Kit) -> None:
     with pytest.raises(OpenShellError) as caught:
         await Gateway.start(replace(kit.settings, runtime=kit.settings.runtime / "other"), FakeDriver())

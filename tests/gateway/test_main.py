@@ -60,11 +60,12 @@ def gateway(tmp_path: Path) -> Iterator[Process]:
 
 
 @pytest.mark.e2e
-def test_ready_line_then_a_drain(gateway: Process) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_ready_line_then_a_drain(gateway: Process, number: signal.Signals) -> None:
     ready = json.loads(gateway.ready)
     assert ready["pid"] == gateway.process.pid
     assert ready["endpoint"] == f"https://127.0.0.1:{ready['port']}"
-    gateway.process.send_signal(signal.SIGTERM)
+    gateway.process.send_signal(number)
     status, said = gateway.end()
     assert status == 0, said
     assert "Traceback" not in said

@@ -124,6 +124,10 @@ class Gateway:
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         return f"https://{host}:{self.port}"
 
+    def hurry(self) -> None:
+        """The moment that `stop` gives to relays is over."""
+        self.board.close()
+
     async def stop(self) -> None:
         """Take no more, let relays end for a moment, close. Sandboxes run on, unless their lifetime is the gateway's."""
         if self._stopping:
@@ -131,7 +135,8 @@ class Gateway:
         self._stopping = True
         logger.info("gateway %s stops", self.settings.name)
         self._health.stop_serving()
-        drained = [asyncio.ensure_future(server.drain(self.settings.drain_timeout)) for server in self._servers]
+        patience = self.settings.drain_timeout + CLOSE_TIMEOUT  # the board is first to end relays, and tells them why
+        drained = [asyncio.ensure_future(server.drain(patience)) for server in self._servers]
         await self.board.idle(self.settings.drain_timeout)
         self.board.close()
         self._watch.close()

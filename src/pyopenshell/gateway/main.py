@@ -1,7 +1,8 @@
 """`openshell-gateway`: flags, configuration, signals. Wiring only; the gateway itself is `app.py`.
 
-It says that it serves with one JSON line on the ready descriptor: {"endpoint": ..., "pid": ..., "port": ...}. SIGTERM and
-SIGINT drain it; so does the end of the lifetime descriptor, and then its sandboxes end with it. What keeps it from serving
+It says that it serves with one JSON line on the ready descriptor: {"endpoint": ..., "pid": ..., "port": ...}. SIGTERM,
+SIGINT and SIGHUP (but under nohup(1)) drain it, and a second one ends the drain; so does the end of the lifetime
+descriptor, and then its sandboxes end with it. What keeps it from serving
 is the last line on stderr, behind `error: `.
 """
 
@@ -26,6 +27,8 @@ from pyopenshell.errors import EXIT_CODES, EXIT_ERROR, EXIT_OK, OpenShellError
 from pyopenshell.gateway.app import Gateway, Settings
 from pyopenshell.linux import memory
 from pyopenshell.relay.limits import ConnectionLimits
+
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,7 +71,8 @@ async def _serve(config: GatewayConfig, ready: int | None, lifetime: int | None)
     settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    signals = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in signals:
         loop.add_signal_handler(number, stop.set)
     if lifetime is not None:
         os.set_blocking(lifetime, False)
@@ -87,6 +91,8 @@ async def _serve(config: GatewayConfig, ready: int | None, lifetime: int | None)
         memory.trim()
         await stop.wait()
     finally:
+        for number in signals:
+            loop.add_signal_handler(number, gateway.hurry)
         await gateway.stop()
 
 
