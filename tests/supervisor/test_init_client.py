@@ -307,6 +307,7 @@ async def test_a_dead_init_is_told_to_everyone(box: Box) -> None:
         await waiting
     await process.signal(signal.SIGTERM)
     discard(process.stdin, process.stdout, process.stderr)
+    await box.running.init.ended()  # and its listening socket with it
     with pytest.raises(OpenShellError, match="init is gone") as caught:
         await box.connect()
     assert caught.value.code is Code.UNAVAILABLE
