@@ -364,7 +364,11 @@ def test_a_full_disk_under_the_database(tiny_disk: Path) -> None:
         assert [found["name"] for found in world.run("sandbox", "list", "-o", "json").json] == ["before"]
         filler.unlink()
         world.run("sandbox", "create", "more").ok()
-        world.run("sandbox", "exec", "-n", "more", "--", "true").ok()
+        fill = "head -c 100000000 /dev/zero > /sandbox/file"
+        assert world.run("sandbox", "exec", "-n", "more", "--", "sh", "-c", fill).status == 1
+        refused(world.run("sandbox", "create", "third"), "disk")
+        world.run("sandbox", "delete", "more").ok()
+        world.run("sandbox", "create", "third").ok()
     finally:
         world.close()
 

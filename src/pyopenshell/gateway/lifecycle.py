@@ -83,7 +83,12 @@ class Lifecycle:
 
     async def delete(self, sandbox_id: str) -> None:
         """End it, remove its files and its record; returns when that is done. Raises NOT_FOUND."""
-        await self._demand(sandbox_id, Event.DELETE, deleted_at=self._wall())
+        try:
+            await self._demand(sandbox_id, Event.DELETE, deleted_at=self._wall())
+        except OpenShellError as error:
+            if error.code is not Code.EXHAUSTED:
+                raise
+            # A full disk under the database: it may be this sandbox's files that fill it, so they go all the same.
         self._give_up_start(sandbox_id, "it was deleted")
         await asyncio.shield(self._work.on(sandbox_id, self._delete(sandbox_id)))
 
