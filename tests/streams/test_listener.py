@@ -58,6 +58,26 @@ async def test_a_unix_peer_is_known_by_its_uid(tmp_path: Path) -> None:
     await server.close()
 
 
+async def test_a_peer_is_called_by_what_it_is_and_by_its_address_where_it_has_one(tmp_path: Path) -> None:
+    async def called(request: pb.HealthRequest, call: Call) -> pb.HealthResponse:
+        return pb.HealthResponse(version=call.stream.connection.hop)
+
+    handlers = {"/h": unary(pb.HealthRequest, called)}
+    path = str(tmp_path / "s")
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(path)
+    server = GrpcServer(handlers, peers="the supervisor")
+    await server.serve(sock)
+    channel = await Channel.connect(Endpoint(unix=path))
+    assert await ask(channel) == "the supervisor"
+    await channel.close()
+    await server.close()
+    async with running(handlers) as (_, endpoint):
+        channel = await Channel.connect(endpoint)
+        assert (await ask(channel)).startswith("the client 127.0.0.1:")
+        await channel.close()
+
+
 async def test_an_unknown_path_is_unimplemented() -> None:
     async with running(HANDLERS) as (_, endpoint):
         channel = await Channel.connect(endpoint)

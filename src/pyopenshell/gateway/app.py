@@ -238,8 +238,8 @@ class Gateway:
         self._stack.callback(sockets.remove, far_directory / sockets.FAR_SOCKET)
         self.windows = WindowBudget(self.settings.relay_budget)
         self._servers = [
-            GrpcServer(self._handlers(door, open_to_all), name=f"gateway ({door.value})", budget=self.windows)
-            for door in Door
+            GrpcServer(self._handlers(one, open_to_all), name=f"gateway ({one})", peers=one.peers, budget=self.windows)
+            for one in Door
         ]
         for server in self._servers:
             self._stack.push_async_callback(server.close)

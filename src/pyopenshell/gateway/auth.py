@@ -32,6 +32,11 @@ class Door(StrEnum):
     OWNER = "owner"
     FAR = "far"
 
+    @property
+    def peers(self) -> str:
+        """Who connects there, for messages."""
+        return "the supervisor" if self is Door.FAR else "the client"
+
 
 #: Which bearer credentials each door knows.
 API_TOKEN_DOORS = frozenset({Door.TLS, Door.OWNER})

@@ -39,13 +39,17 @@ BACKLOG = 512
 
 
 class GrpcServer:
-    """Serves `handlers` (path -> handler) on any number of listening sockets. `name` is for log lines."""
+    """Serves `handlers` (path -> handler) on any number of listening sockets.
+
+    `name` is for log lines; `peers` is what messages call one that connects ("the connection to the supervisor was lost").
+    """
 
     def __init__(
         self,
         handlers: Mapping[str, Handler],
         *,
         name: str = "gateway",
+        peers: str = "the client",
         limits: Limits = LIMITS,
         budget: WindowBudget = PROCESS,
         handshake_timeout: float = HANDSHAKE_TIMEOUT,
@@ -53,6 +57,7 @@ class GrpcServer:
     ) -> None:
         self._handlers = handlers
         self._name = name
+        self._peers = peers
         self._limits = limits
         self._budget = budget
         self._handshake_timeout = handshake_timeout
@@ -122,7 +127,7 @@ class GrpcServer:
     def _protocol(self) -> Http2Connection:
         return Http2Connection(
             Role.SERVER,
-            hop="the client",
+            hop=self._peers,
             limits=self._limits,
             budget=self._budget,
             on_request=self._on_request,
@@ -133,7 +138,8 @@ class GrpcServer:
     def _on_connected(self, connection: Http2Connection) -> None:
         assert connection.transport is not None
         peer = peer_of(connection.transport)
-        connection.hop = f"the client {peer.address}"
+        if peer.unix_uid is None:  # a Unix socket has no address that tells one from another
+            connection.hop = f"{self._peers} {peer.address}"
         self._connections[connection] = peer
         if self._closing:
             connection.drain()
