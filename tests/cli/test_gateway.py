@@ -56,6 +56,7 @@ async def test_adding_again_needs_a_word(bare: CommandLine) -> None:
         (["lab", "--endpoint", "https://x", "--cert", "c"], 2, "belong together"),
         (["lab", "--endpoint", "https://x", "--ca", "missing"], 1, "does not exist"),
         (["lab", "--endpoint", "https://x", "--ca", "rubbish"], 2, "is not PEM"),
+        (["lab", "--endpoint", "http://lab.example:80"], 2, "would send tokens in clear text"),
     ],
 )
 async def test_bad_registrations_leave_nothing(bare: CommandLine, argv: list[str], code: int, told: str) -> None:

@@ -14,6 +14,7 @@ from pyopenshell.cli.output import show_list, show_one
 from pyopenshell.cli.progress import Progress
 from pyopenshell.cli.status import reach
 from pyopenshell.errors import EXIT_ERROR, EXIT_OK, Code, OpenShellError
+from pyopenshell.model import parse_loopback
 from pyopenshell.sdk.files import read_small
 from pyopenshell.sdk.gateways import AUTH_MTLS, AUTH_PLAINTEXT, AUTH_TOKEN, Endpoint, Gateway, Registry
 from pyopenshell.sdk.local_gateway import DEFAULT_NAME, LocalGateway
@@ -116,6 +117,8 @@ def add(
         if not registry.load(name).is_remote and LocalGateway(context.paths, name).process is not None:
             raise OpenShellError(Code.CONFLICT, f"gateway {name!r} runs on this machine", hint="stop it first")
     where = Endpoint.parse(endpoint)
+    if where.scheme == "http":
+        _refuse_clear_text(where.host)
     files = {"ca.crt": ca, "tls.crt": cert, "tls.key": key}
     content: dict[str, bytes] = {}
     for target, source in files.items():
@@ -127,6 +130,16 @@ def add(
     found = registry.save(name, where, is_remote=True, auth_mode=mode, credentials=content)
     chosen = ", selected" if registry.active_name() == name else ""
     context.out(f"gateway {found.name} registered at {found.endpoint}{chosen}")
+
+
+def _refuse_clear_text(host: str) -> None:
+    """Raise INVALID for http to anything but this machine: a token would cross the network readable."""
+    try:
+        parse_loopback(host)
+    except OpenShellError:
+        raise OpenShellError(
+            Code.INVALID, f"http to {host[:80]!r} would send tokens in clear text", hint="use https"
+        ) from None
 
 
 @click.command(cls=Command, name="list", example="openshell gateway list -o json")

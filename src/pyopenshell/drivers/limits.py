@@ -4,6 +4,9 @@ may.
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
+
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.linux import cgroups
 from pyopenshell.model import Limits
@@ -15,7 +18,20 @@ CPU_MIN = 0.01
 CPU_MAX = 8192.0  # NR_CPUS of the largest kernels
 
 
-def check(limits: Limits, support: cgroups.Support) -> None:
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What there is to limit: processors, and bytes of memory."""
+
+    cpu: int
+    memory: int
+
+    @classmethod
+    def here(cls) -> Machine:
+        """This machine (sysconf(3))."""
+        return cls(os.cpu_count() or 1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def check(limits: Limits, support: cgroups.Support, machine: Machine) -> None:
     """Raise INVALID for a limit that makes no sense, PRECONDITION for one that this machine cannot hold.
 
     With `best_effort` what cannot be held is left out instead (`facts` says so).
@@ -37,6 +53,12 @@ def check(limits: Limits, support: cgroups.Support) -> None:
                 f"this machine cannot hold a {word} limit: {reason}",
                 hint="ask for '--limits best-effort' to run without it",
             )
+    if limits.cpu > machine.cpu or limits.memory > machine.memory:
+        raise OpenShellError(
+            Code.PRECONDITION,
+            f"this machine has {machine.cpu} processors and {machine.memory} bytes of memory, less than the limit",
+            hint="ask for less, or for '--limits best-effort'",
+        )
 
 
 def held(limits: Limits, support: cgroups.Support) -> Limits:

@@ -63,7 +63,7 @@ class LocalDriver(Driver):
         """See `Driver.check`; NOT_FOUND for a source that does not exist."""
         check_source(spec)
         if spec.limits.cpu or spec.limits.memory:
-            limits.check(spec.limits, cgroups.available())
+            limits.check(spec.limits, cgroups.available(), limits.Machine.here())
 
     async def start(self, birth: Birth) -> Mapping[str, str]:
         """See `Driver.start`."""

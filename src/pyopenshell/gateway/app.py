@@ -179,9 +179,9 @@ class Gateway:
 
     def _assemble(self, store: Store, supervisor_tokens: SupervisorTokens, facts: Mapping[str, str]) -> None:
         settings, trail = self.settings, self.trail
-        interval = settings.heartbeat_interval
-        sessions = Sessions(interval, HEARTBEATS_MISSED * interval, settings.grace)
-        self.board = Board(Switchboard(sessions, settings.claim_timeout))
+        beat = settings.heartbeat_interval
+        rules = Switchboard(Sessions(beat, HEARTBEATS_MISSED * beat, settings.grace), settings.claim_timeout)
+        self.board = Board(rules)
         self.board.on_idle = memory.trim
         self.registry = Registry(store.sandboxes)
         births = Births(
@@ -200,10 +200,7 @@ class Gateway:
             store.ssh_sessions, ttl=settings.session_ttl, grant_max=settings.limits.granted_per_sandbox
         )
         self.authenticator = Authenticator(
-            owner=settings.owner,
-            owner_uid=os.geteuid(),
-            api_tokens=api_tokens,
-            supervisor_tokens=supervisor_tokens,
+            owner=settings.owner, owner_uid=os.geteuid(), api_tokens=api_tokens, supervisor_tokens=supervisor_tokens
         )
         admission = Admission(self.registry, session_tokens, settings.limits, trail)
         relaying = Relaying(admission, self.board, trail)
