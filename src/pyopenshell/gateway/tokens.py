@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from pyopenshell.audit import entities
 from pyopenshell.drivers.base import Driver
@@ -14,6 +13,7 @@ from pyopenshell.gateway.board import Board
 from pyopenshell.gateway.door import EXTENSION, Caller, Rpc
 from pyopenshell.gateway.registry import Registry
 from pyopenshell.gateway.trail import Trail
+from pyopenshell.linux.process import own_start_time
 from pyopenshell.relay.outcomes import Cause
 from pyopenshell.store.api_tokens import ApiTokenRecord
 from pyopenshell.store.ssh_sessions import SshSessions
@@ -21,7 +21,6 @@ from pyopenshell.wire.convert import seconds_of_duration, timestamp
 from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext
 
 _KINDS = {"zygote": ext.Process.KIND_ZYGOTE, "supervisor": ext.Process.KIND_SUPERVISOR, "init": ext.Process.KIND_INIT}
-_START_TIME = 22 - 3  # proc_pid_stat(5): field 22, counted behind the name in brackets, which is field 2
 
 
 class ExtensionService:
@@ -104,7 +103,7 @@ class ExtensionService:
             found = []
         else:
             sandbox_id = ""
-            found = [ext.Process(kind=ext.Process.KIND_GATEWAY, pid=os.getpid(), start_time=_own_start_time())]
+            found = [ext.Process(kind=ext.Process.KIND_GATEWAY, pid=os.getpid(), start_time=own_start_time())]
         for name in await self._driver.processes(sandbox_id):
             found.append(ext.Process(kind=_KINDS[name.kind], pid=name.pid, start_time=name.start_time))
         return ext.GetProcessesResponse(processes=found)
@@ -123,7 +122,3 @@ def _token(record: ApiTokenRecord) -> ext.Token:
     if record.revoked_at is not None:
         token.revoked_time.CopyFrom(timestamp(record.revoked_at))
     return token
-
-
-def _own_start_time() -> int:
-    return int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[_START_TIME])

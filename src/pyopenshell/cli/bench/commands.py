@@ -12,7 +12,7 @@ import secrets
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -130,6 +130,3 @@ def payload_archive(scratch: Path) -> Path:
         tar.add(plain, "payload")
     plain.unlink()
     return archive
-
-
-Measure = Callable[[], float | None]

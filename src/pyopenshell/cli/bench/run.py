@@ -21,7 +21,6 @@ from pyopenshell.cli.bench.statistics import median, percentile
 from pyopenshell.errors import Code, OpenShellError
 
 CREATES = 3  # sandboxes made for the create row
-PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3", "python3")
 SAMPLE_EVERY = 0.02  # seconds between two looks at the supervisor's sockets during the storm
 
 
