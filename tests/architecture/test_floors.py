@@ -16,7 +16,7 @@ TESTS = ROOT / "tests"
 FLOORS = {
     "errors": 0, "model": 0, "text": 0,
     "http2": 1, "relay": 1,
-    "wire": 2, "linux": 2,
+    "wire": 2, "linux": 2, "files": 2,
     "streams": 3,
     "store": 4, "audit": 4, "drivers": 4,
     "sdk": 5, "gateway": 5, "supervisor": 5,

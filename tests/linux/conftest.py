@@ -89,7 +89,8 @@ class Box:
         self.channel = here
         self.process = process.Identity(answer["pid"], answer["start"])
         self.facts: dict[str, str] = answer["facts"]
-        data, fds = descriptors.receive_exactly(here, MESSAGE_MAX, 7)
+        data, fds = descriptors.receive(here, MESSAGE_MAX, 7)
+        assert len(fds) == 7
         self.fences: dict[str, str] = json.loads(data)
         self.namespaces = Namespaces.from_descriptors(fds)
 
@@ -115,17 +116,14 @@ class Box:
     ) -> str:
         """The same through the door that an SSH child takes; `inside` runs there before the script."""
         heard, told = os.pipe()
-        pids, report = os.pipe()
         pid = os.fork()
         if pid == 0:
             try:
                 become(self.who)
                 os.dup2(told, 1)
                 os.dup2(told, 2)
-                keep = frozenset((0, 1, 2, report))
-                door = Door(self.ids, self.ids.sandbox_uid, self.ids.sandbox_gid, keep, self.namespaces, cgroup)
-                enter(door, lambda pid: os.write(report, str(pid).encode()) and None)
-                os.close(report)
+                uid, gid = self.ids.sandbox_uid, self.ids.sandbox_gid
+                enter(Door(self.ids, uid, gid, namespaces=self.namespaces, cgroup=cgroup))
                 if inside is not None:
                     os.write(1, repr(inside()).encode())
                 os.execve("/bin/sh", ["sh", "-c", script], {"PATH": "/usr/bin:/bin", "HOME": "/sandbox"})
@@ -133,13 +131,9 @@ class Box:
                 os.write(2, traceback.format_exc().encode())
             os._exit(1)
         os.close(told)
-        os.close(report)
         with os.fdopen(heard, "rb") as pipe:
             output = pipe.read()
         os.waitpid(pid, 0)
-        with os.fdopen(pids, "rb") as pipe:
-            if entered := pipe.read():
-                os.waitpid(int(entered), 0)  # until its parent has reaped it, process 1 cannot end
         return output.decode()
 
     def close(self) -> None:

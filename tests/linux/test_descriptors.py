@@ -28,8 +28,8 @@ def open_count() -> int:
 
 def test_data_and_descriptors_arrive_together_and_close_on_exec(pair: Pair) -> None:
     descriptors.send(pair[0], b"hello", [0, 1, 2])
-    data, fds = descriptors.receive_exactly(pair[1], 100, 3)
-    assert data == b"hello"
+    data, fds = descriptors.receive(pair[1], 100, 3)
+    assert (data, len(fds)) == (b"hello", 3)
     assert not any(os.get_inheritable(fd) for fd in fds)
     descriptors.close_all(fds)
 
@@ -46,14 +46,6 @@ def test_more_descriptors_than_announced_are_an_error_and_none_stays(pair: Pair,
     with pytest.raises(OpenShellError) as caught:
         descriptors.receive(pair[1], 100, allowed)
     assert caught.value.code is Code.BROKEN
-    assert open_count() == before
-
-
-def test_fewer_descriptors_than_needed_are_an_error_and_none_stays(pair: Pair) -> None:
-    before = open_count()
-    descriptors.send(pair[0], b"x", [0])
-    with pytest.raises(OpenShellError, match="1 descriptors in place of 2"):
-        descriptors.receive_exactly(pair[1], 100, 2)
     assert open_count() == before
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.sdk.paths import Paths, private_directory
+from pyopenshell.sdk.paths import Paths
 
 
 def test_the_three_variables() -> None:
@@ -40,20 +40,3 @@ def test_without_any_home(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OpenShellError, match="set HOME") as caught:
         Paths.of({})
     assert caught.value.code is Code.PRECONDITION
-
-
-def test_private_directories_are_made_with_their_parents(tmp_path: Path) -> None:
-    made = private_directory(tmp_path / "a" / "b")
-    assert [(path.stat().st_mode & 0o777) for path in (made, made.parent)] == [0o700, 0o700]
-    assert private_directory(made) == made
-
-
-def test_what_is_in_the_way_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
-    for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(OpenShellError, match="file") as caught:
-            private_directory(path)
-        assert caught.value.code is Code.PRECONDITION
-    monkeypatch.setattr("os.geteuid", lambda: 12345)
-    with pytest.raises(OpenShellError, match="belongs to user id"):
-        private_directory(tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.sdk.files import write_private
+from pyopenshell.files import write_private
 from pyopenshell.sdk.paths import Paths
 from pyopenshell.sdk.ssh_files import SshFiles, config_block, host_alias, proxy_command
 from tests.support.client_gateway import HOST_KEY

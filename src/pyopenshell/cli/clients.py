@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyopenshell.cli.context import Context
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.sdk.files import read_small
+from pyopenshell.files import read_small
 from pyopenshell.sdk.gateways import Registry
 from pyopenshell.sdk.last_used import LastUsed
 

@@ -14,8 +14,8 @@ from pyopenshell.cli.output import show_list, show_one
 from pyopenshell.cli.progress import Progress
 from pyopenshell.cli.status import reach
 from pyopenshell.errors import EXIT_ERROR, EXIT_OK, Code, OpenShellError
+from pyopenshell.files import read_small
 from pyopenshell.model import parse_loopback
-from pyopenshell.sdk.files import read_small
 from pyopenshell.sdk.gateways import AUTH_MTLS, AUTH_PLAINTEXT, AUTH_TOKEN, Endpoint, Gateway, Registry
 from pyopenshell.sdk.local_gateway import DEFAULT_NAME, LocalGateway
 

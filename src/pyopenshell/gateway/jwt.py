@@ -22,7 +22,7 @@ from jwt import PyJWS
 from jwt.exceptions import PyJWTError
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.gateway.private_files import make_private_dir, read_private, write_private
+from pyopenshell.files import private_directory, read_small, write_private
 from pyopenshell.model import is_id, new_id
 
 AUDIENCE = "openshell-supervisor"
@@ -115,11 +115,11 @@ def _refused(reason: str) -> OpenShellError:
 
 def _load_or_make(pki_dir: Path) -> Ed25519PrivateKey:
     path = pki_dir / KEY_FILE
-    content = read_private(path, KEY_MAX)
+    content = read_small(path, KEY_MAX)
     if content is None:
         key = Ed25519PrivateKey.generate()
-        make_private_dir(pki_dir)
-        write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        private_directory(pki_dir)
+        write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), durable=True)
         return key
     try:
         loaded = load_pem_private_key(content, password=None)

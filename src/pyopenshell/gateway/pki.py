@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from pyopenshell.files import private_directory, read_small, write_private
 from pyopenshell.gateway.certificates import (
     CA_RENEW_BEFORE,
     LEAF_RENEW_BEFORE,
@@ -33,7 +34,6 @@ from pyopenshell.gateway.certificates import (
     sign_authority,
     sign_leaf,
 )
-from pyopenshell.gateway.private_files import make_private_dir, read_private, write_private
 
 PEM_MAX = 16384  # bytes of a file here; ours have under 1,000
 
@@ -56,7 +56,7 @@ def ensure_pki(directory: Path, *, owner: str, now: float, names: Sequence[str] 
     """
     at = datetime.fromtimestamp(now, UTC)
     alternatives, subject = server_alternatives(names), owner_subject(owner)
-    make_private_dir(directory)
+    private_directory(directory)
     authority, key = _ensure_authority(directory, at)
     _ensure_leaf(directory / "server", server_subject(), alternatives, authority, key, at)
     _ensure_leaf(directory / "client", subject, None, authority, key, at)
@@ -76,7 +76,7 @@ def _ensure_authority(directory: Path, at: datetime) -> tuple[x509.Certificate, 
     if key is None:
         key = _make_key(directory / "ca.key")
     made = sign_authority(key, at)
-    write_private(directory / "ca.crt", made.public_bytes(Encoding.PEM))
+    write_private(directory / "ca.crt", made.public_bytes(Encoding.PEM), durable=True)
     return made, key
 
 
@@ -99,17 +99,17 @@ def _ensure_leaf(
         return
     public = _make_key(stem.with_suffix(".key")).public_key()
     made = sign_leaf(subject, public, alternatives, authority, authority_key, at)
-    write_private(stem.with_suffix(".crt"), made.public_bytes(Encoding.PEM))
+    write_private(stem.with_suffix(".crt"), made.public_bytes(Encoding.PEM), durable=True)
 
 
 def _make_key(path: Path) -> ec.EllipticCurvePrivateKey:
     key = ec.generate_private_key(ec.SECP256R1())
-    write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), durable=True)
     return key
 
 
 def _read_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
-    content = read_private(path, PEM_MAX)
+    content = read_small(path, PEM_MAX)
     try:
         key = None if content is None else load_pem_private_key(content, password=None)
     except (ValueError, TypeError):
@@ -118,7 +118,7 @@ def _read_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
 
 
 def _read_certificate(path: Path) -> x509.Certificate | None:
-    content = read_private(path, PEM_MAX)
+    content = read_small(path, PEM_MAX)
     try:
         return None if content is None else x509.load_pem_x509_certificate(content)
     except ValueError:

@@ -49,15 +49,6 @@ def receive(channel: socket.socket, limit: int, fds: int = 0) -> tuple[bytes, li
     return data, received
 
 
-def receive_exactly(channel: socket.socket, limit: int, fds: int) -> tuple[bytes, list[int]]:
-    """As `receive`, and BROKEN unless exactly `fds` descriptors came; none stays open then."""
-    data, received = receive(channel, limit, fds)
-    if len(received) != fds:
-        close_all(received)
-        raise OpenShellError(Code.BROKEN, f"a peer sent {len(received)} descriptors in place of {fds}")
-    return data, received
-
-
 def close_all(fds: Sequence[int]) -> None:
     """Close every descriptor."""
     for fd in fds:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.files import read_small, write_private
 from pyopenshell.model import check_name, check_port
-from pyopenshell.sdk.files import read_small, write_private
 from pyopenshell.sdk.paths import Paths
 
 AUTH_MTLS = "mtls"  # a client certificate says who calls

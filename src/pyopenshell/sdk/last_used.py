@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from pyopenshell.errors import OpenShellError
-from pyopenshell.sdk.files import read_small, write_private
+from pyopenshell.files import read_small, write_private
 from pyopenshell.sdk.paths import Paths
 
 

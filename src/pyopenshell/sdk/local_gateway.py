@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.files import locked, private_directory, read_small, write_private
 from pyopenshell.model import check_port
-from pyopenshell.sdk.files import locked, read_small, write_private
 from pyopenshell.sdk.gateways import AUTH_MTLS, Endpoint, Gateway, Registry
-from pyopenshell.sdk.paths import Paths, private_directory
+from pyopenshell.sdk.paths import Paths
 from pyopenshell.sdk.port_holder import check_port_free
 from pyopenshell.sdk.processes import ProcessName, end
 

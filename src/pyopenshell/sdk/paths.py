@@ -2,13 +2,12 @@
 
 `config` is what a person may edit or back up, `state` what the programs keep, `runtime` sockets that die with the login.
 Every set-up with its own three variables is a world of its own. The environment is given, never read here, so a daemon can
-act for a caller with another one. Directories are made with mode 0700 the first time something is put into them.
+act for a caller with another one. `files.py` makes each, mode 0700, the first time something is put into it.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,11 @@ from pathlib import Path
 from pyopenshell.errors import Code, OpenShellError
 
 APPLICATION = "openshell"
-PRIVATE_DIRECTORY = 0o700
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The three roots; each already ends in `openshell`. Nothing exists until `private_directory` makes it."""
+    """The three roots; each already ends in `openshell`. Nothing exists until something is put into it."""
 
     config: Path
     state: Path
@@ -51,30 +49,6 @@ class Paths:
     def gateway_state(self, name: str) -> Path:
         """State of a local gateway: database, keys, sandboxes, logs."""
         return self.state / "gateways" / name
-
-
-def private_directory(path: Path) -> Path:
-    """Make `path` and its missing parents, each 0700, and return it. Raises PRECONDITION that names what is in the way."""
-    try:
-        missing = []
-        probe = path
-        while not probe.exists():
-            missing.append(probe)
-            probe = probe.parent
-        for directory in reversed(missing):
-            directory.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
-        found = path.stat()
-    except OSError as error:
-        raise OpenShellError(Code.PRECONDITION, f"cannot make directory {path}: {error.strerror}") from error
-    if not stat.S_ISDIR(found.st_mode):
-        raise OpenShellError(Code.PRECONDITION, f"{path} is not a directory", hint="move it away")
-    if found.st_uid != os.geteuid():
-        raise OpenShellError(
-            Code.PRECONDITION,
-            f"{path} belongs to user id {found.st_uid}",
-            hint="set XDG_CONFIG_HOME, XDG_STATE_HOME and XDG_RUNTIME_DIR to directories of your own",
-        )
-    return path
 
 
 def _absolute(environ: Mapping[str, str], name: str) -> Path | None:

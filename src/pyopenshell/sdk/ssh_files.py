@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.files import locked, read_small, write_private
 from pyopenshell.model import check_name
-from pyopenshell.sdk.files import locked, read_small, write_private
 from pyopenshell.sdk.paths import Paths
 
 SSH_USER = "sandbox"
