@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -93,6 +94,18 @@ def test_users_processes_see_each_other_and_none_reaches_a_process_of_another_do
     if landlock.abi() >= 6:
         # The entered process has the same id as the user's; its own Landlock domain is what keeps it apart.
         assert "ermitted" in box.run_from_outside("kill -0 1 2>&1")
+
+
+@pytest.mark.e2e
+def test_what_enters_is_a_child_of_process_one_and_no_child_of_ours(box: Box) -> None:
+    def parent() -> int:
+        while os.getppid() not in (0, 1):  # the process between is on its way out
+            os.sched_yield()
+        return os.getppid()
+
+    assert box.run_from_outside("true", parent) == "1"
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    assert children == [str(box.process.pid)]  # although this process is a subreaper
 
 
 @pytest.mark.e2e

@@ -13,7 +13,7 @@ from a warm parent.
   root together, `etc.py` writes its /etc.
 - `confine.py`: process 1 then calls `confine_init()`; its children inherit `landlock.py` and `seccomp.py`. A
   supervisor calls `give_root_up(uid, gid)`.
-- `enter.py`: `enter(Door, started)` is the only way in: for init's children, SSH and files. `rlimits.py` is applied
+- `enter.py`: `enter(Door)` is the only way in: for init's children, SSH and files. `rlimits.py` is applied
   there.
 - `cgroups.py`: `available()` says which limits can be held, `make(name, cpu, memory) -> Group` holds them.
 - `trees.py`: `unpack(archive, destination, ids)` makes a tree of a `docker export`, `docker save` or OCI layout

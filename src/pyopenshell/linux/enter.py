@@ -2,16 +2,21 @@
 
 The order is the point. (1) Outside: every descriptor but those meant for it is closed, the environment emptied, nobody
 may look in. (2) Into the
-cgroup, while its files can be reached. (3) Into the namespaces, by descriptor; then a fork, because a pid namespace is
-for children. (4) Ids, and every capability gone. (5) Not dumpable
+cgroup, while its files can be reached. (3) Into the namespaces, by descriptor; then two forks: a pid namespace is for
+children, and a child of a process inside becomes the child of process 1 when that ends. (4) Ids, and every capability
+gone. (5) Not dumpable
 again, because the change of ids reset it; limits; Landlock; the filter, last, since it forbids steps before it.
 `tests/linux/test_enter.py` compares /proc/PID of a process from each door.
+
+Whoever entered must be reaped, or process 1 of the sandbox can never end (pid_namespaces(7)); and every process outside may
+be killed, after which a container's process 1 may be what inherits: many never reap. So nobody outside is its parent for
+longer than the two forks take: process 1 of the sandbox is.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pyopenshell.linux import confine, rlimits, sealing, syscalls
@@ -37,13 +42,12 @@ class Door:
     cgroup: tuple[int, ...] = ()
 
 
-def enter(door: Door, started: Callable[[int], None] | None = None) -> None:
+def enter(door: Door) -> None:
     """Become a process of the sandbox, as user `door.uid`, without any capability.
 
-    From outside, a fork is made on the way: this returns only in the new process, which is a child of the caller's
-    subreaper; the process between calls `started(pid)` (pid as the caller's namespace has it) and ends. `started` may use
-    descriptors in `keep` alone. Whoever reaps the new process must do so: until then the sandbox's process 1 cannot end
-    (pid_namespaces(7)). Raises OSError that names the call; the caller then ends: it is half-way.
+    From outside, forks are made on the way: this returns only in the new process, which is a child of the sandbox's process
+    1; the caller's ends. SIGCHLD must not be ignored. Raises OSError that names the call, in the process that failed; it
+    then ends: it is half-way.
     """
     outside = door.namespaces
     needed = set(door.keep)
@@ -57,7 +61,7 @@ def enter(door: Door, started: Callable[[int], None] | None = None) -> None:
         for fd in door.cgroup:
             os.write(fd, b"0")
         outside.join()
-        _fork(started)
+        _become_child_of_process_one()
         os.chdir("/")
         close_all_but(door.keep)
     _become(door)
@@ -67,17 +71,17 @@ def enter(door: Door, started: Callable[[int], None] | None = None) -> None:
         confine.fence()
 
 
-def _fork(started: Callable[[int], None] | None) -> None:
-    """Return in the child; the parent says its pid and ends."""
-    pid = os.fork()
-    if pid == 0:
-        os.setsid()
-        return
-    try:
-        if started is not None:
-            started(pid)
-    finally:
+def _become_child_of_process_one() -> None:
+    """Return in a child of the first child, which ends at once; the kernel gives it to process 1 of the pid namespace, since
+    a reaper is looked for in that namespace alone (PR_SET_CHILD_SUBREAPER of prctl(2) holds within one).
+    """
+    first = os.fork()
+    if first != 0:
+        os.waitpid(first, 0)
         os._exit(0)
+    if os.fork() != 0:
+        os._exit(0)
+    os.setsid()
 
 
 def _become(door: Door) -> None:
