@@ -83,7 +83,7 @@ async def test_an_end_inside_a_message_is_a_break(cut: int) -> None:
         await read_all(call_of(framed(b"abc")[:cut]))
 
 
-@pytest.mark.parametrize(("prefix", "code"), [((1, 3), Code.INVALID), ((0, MESSAGE_MAX + 1), Code.EXHAUSTED)])
+@pytest.mark.parametrize(("prefix", "code"), [((1, 3), Code.INTERNAL), ((0, MESSAGE_MAX + 1), Code.EXHAUSTED)])
 async def test_prefixes_that_are_refused(prefix: tuple[int, int], code: Code) -> None:
     with pytest.raises(OpenShellError) as caught:
         await call_of(struct.pack(">BL", *prefix)).read_message()

@@ -89,6 +89,40 @@ async def test_after_messages_the_status_comes_in_trailers() -> None:
         await channel.close()
 
 
+async def test_metadata_goes_before_the_messages_and_details_with_the_status() -> None:
+    async def answers(call: Call) -> None:
+        call.start([("first", "1"), ("x-bin", b"\x00")])
+        call.start([("first", "2")])
+        await call.send(pb.HealthResponse())
+        await call.finish(GrpcStatus.ABORTED, "why", [("last", "3")], details=b"\x08\x0a")
+
+    async with running({"/a": answers}) as (_, endpoint):
+        channel = await Channel.connect(endpoint)
+        call = await channel.open("/a")
+        assert await call.headers() == {"first": "1", "x-bin": b"\x00"}
+        with pytest.raises(RemoteError, match="why"):
+            await call.status()
+        assert call.trailers == {"last": "3"}
+        assert call.details == b"\x08\x0a"
+        call.cancel()
+        await channel.close()
+
+
+@pytest.mark.parametrize("where", ["headers", "trailers"])
+async def test_metadata_that_cannot_travel_is_an_error_that_the_client_sees(where: str) -> None:
+    async def answers(call: Call) -> None:
+        if where == "headers":
+            call.start([("first", "a\n")])
+        await call.finish(trailers=[("last", "b\n")])
+
+    async with running({"/a": answers}) as (_, endpoint):
+        channel = await Channel.connect(endpoint)
+        with pytest.raises(RemoteError, match="not printable") as caught:
+            await ask(channel, "/a")
+        assert caught.value.code is Code.INVALID
+        await channel.close()
+
+
 @pytest.mark.parametrize("handler", ["unary", "stream"])
 async def test_a_request_must_come(handler: str) -> None:
     make = unary(pb.HealthResponse, version) if handler == "unary" else server_stream(pb.HealthResponse, three)

@@ -15,7 +15,6 @@ from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.http2.codes import PREFACE
 from pyopenshell.streams import Call, Channel, Endpoint, GrpcServer, client_context, unary
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
-from pyopenshell.wire.status import GrpcStatus, RemoteError
 from tests.support.stream_pairs import Tls, running
 
 
@@ -75,41 +74,6 @@ async def test_a_peer_is_called_by_what_it_is_and_by_its_address_where_it_has_on
     async with running(handlers) as (_, endpoint):
         channel = await Channel.connect(endpoint)
         assert (await ask(channel)).startswith("the client 127.0.0.1:")
-        await channel.close()
-
-
-async def test_an_unknown_path_is_unimplemented() -> None:
-    async with running(HANDLERS) as (_, endpoint):
-        channel = await Channel.connect(endpoint)
-        with pytest.raises(RemoteError, match="unknown call /nowhere") as caught:
-            await channel.unary("/nowhere", pb.HealthRequest(), pb.HealthResponse)
-        assert caught.value.status is GrpcStatus.UNIMPLEMENTED
-        await channel.close()
-
-
-async def test_compression_is_unimplemented(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with running(HANDLERS) as (_, endpoint):
-        channel = await Channel.connect(endpoint)
-        channel._prelude.append((b":path", b"/h"))
-        headers = [*channel._prelude, (b"content-type", b"application/grpc+proto"), (b"grpc-encoding", b"gzip")]
-        stream = await channel._connection.open_stream(headers)
-        await stream.wait_headers()
-        assert dict(stream.headers)[b"grpc-status"] == b"12"
-        stream.reset()
-        await channel.close()
-
-
-@pytest.mark.parametrize("kind", [b"text/html", b"application/grpcx", b"application/json", None])
-async def test_what_is_not_grpc_gets_http_415(kind: bytes | None) -> None:
-    async with running(HANDLERS) as (_, endpoint):
-        channel = await Channel.connect(endpoint)
-        headers = [*channel._prelude, (b":path", b"/h")]
-        if kind is not None:
-            headers.append((b"content-type", kind))
-        stream = await channel._connection.open_stream(headers)
-        await stream.wait_headers()
-        assert stream.headers == [(b":status", b"415")]
-        stream.reset()
         await channel.close()
 
 

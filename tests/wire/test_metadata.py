@@ -38,6 +38,9 @@ def test_a_key_sent_twice_is_joined_so_that_it_matches_no_token() -> None:
         ("grpc-x", "x"),
         (":path", "x"),
         ("k", "line\nbreak"),
+        ("k", " line"),
+        ("k", "line "),
+        ("k", " "),
         ("k", "\u00e9"),
         ("k", b"bytes"),
     ],
@@ -47,6 +50,12 @@ def test_what_cannot_travel_is_refused_and_its_value_not_told(item: tuple[str, s
         encode_metadata([item])
     assert caught.value.code is Code.INVALID
     assert "line" not in str(caught.value)
+
+
+def test_binary_values_are_joined_too_however_they_came() -> None:
+    apart = [(b"x-bin", b"AA"), (b"x-bin", b"/w==")]
+    together = [(b"x-bin", b"AA, /w")]
+    assert decode_metadata(apart) == decode_metadata(together) == {"x-bin": b"\x00,\xff"}
 
 
 def test_bad_base64_is_refused() -> None:

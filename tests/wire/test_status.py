@@ -6,15 +6,18 @@ from hypothesis import strategies as st
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.wire.status import (
+    DETAILS,
     MESSAGE_MAX,
     TABLE,
     GrpcStatus,
     RemoteError,
     clean,
     code_of,
+    decode_details,
     decode_message,
     encode_message,
     error_of_status,
+    status_fields,
     status_of,
     status_of_error,
 )
@@ -75,6 +78,7 @@ def test_clean_keeps_at_most_so_much() -> None:
 def test_a_message_survives_the_header(text: str) -> None:
     value = encode_message(text)
     assert all(0x20 <= byte <= 0x7E for byte in value)
+    assert value.strip() == value  # as every field value
     assert decode_message(value) == text
 
 
@@ -93,3 +97,21 @@ def test_a_lone_surrogate_is_replaced() -> None:
 @pytest.mark.parametrize(("value", "text"), [(b"50%", "50%"), (b"%zz", "%zz"), (b"%ff", "\ufffd"), (b"a%20b", "a b")])
 def test_what_is_not_valid_encoding_is_kept_as_well_as_can_be(value: bytes, text: str) -> None:
     assert decode_message(value) == text
+
+
+@pytest.mark.parametrize("text", [" ", "   ", " a b ", "a ", "\t x"])
+def test_white_space_at_an_end_arrives(text: str) -> None:
+    value = encode_message(text)
+    assert value.strip() == value
+    assert decode_message(value) == text
+
+
+def test_the_fields_of_a_status() -> None:
+    assert status_fields(GrpcStatus.OK) == [(b"grpc-status", b"0")]
+    fields = dict(status_fields(GrpcStatus.NOT_FOUND, "no", b"\x08\x05"))
+    assert fields == {b"grpc-status": b"5", b"grpc-message": b"no", DETAILS: b"CAU"}
+    assert decode_details(fields[DETAILS]) == decode_details(b"CAU=") == b"\x08\x05"
+
+
+def test_details_that_are_not_base64_are_none() -> None:
+    assert decode_details(b"!!") == b""

@@ -42,7 +42,8 @@ class MessageCall:
     async def read_message(self) -> Buffer | None:
         """The next message, None at the end of the peer's direction.
 
-        Raises StreamBroken, StreamClosed; EXHAUSTED for a message over the limit, INVALID for a compressed one.
+        Raises StreamBroken, StreamClosed; EXHAUSTED for a message over the limit, INTERNAL for a compressed one:
+        its call named no encoding (grpc/doc/compression.md).
         """
         if self._length is None:
             prefix = await self._exactly(PREFIX_BYTES)
@@ -50,7 +51,7 @@ class MessageCall:
                 return None
             compressed, length = _PREFIX.unpack(prefix)
             if compressed:
-                raise OpenShellError(Code.INVALID, "a message is compressed, which was not agreed on")
+                raise OpenShellError(Code.INTERNAL, "a message is compressed, which was not agreed on")
             if length > self.limit:
                 raise OpenShellError(
                     Code.EXHAUSTED, f"a message of {length} bytes is over the limit of {self.limit} bytes"

@@ -17,7 +17,7 @@ from pyopenshell.streams.calls import MESSAGE_MAX, MessageCall
 from pyopenshell.streams.contract import Buffer, StreamBroken
 from pyopenshell.streams.http2_stream import Http2Stream
 from pyopenshell.wire.metadata import Metadata, decode_metadata
-from pyopenshell.wire.status import GrpcStatus, RemoteError, decode_message, error_of_status
+from pyopenshell.wire.status import DETAILS, GrpcStatus, RemoteError, decode_details, decode_message, error_of_status
 
 M = TypeVar("M", bound=Message)
 
@@ -132,6 +132,11 @@ class ClientCall(MessageCall):
     def trailers(self) -> Metadata:
         """The metadata that came with the status."""
         return decode_metadata(self.stream.trailers or self.stream.headers)
+
+    @property
+    def details(self) -> bytes:
+        """The serialized google.rpc.Status that came with the status; empty where none came."""
+        return decode_details(dict(self.stream.trailers or self.stream.headers).get(DETAILS, b""))
 
     def judged(self, error: StreamBroken) -> StreamBroken:
         """The error to raise for a stream that broke."""

@@ -7,7 +7,7 @@ the peer resets the call, or is lost, the handler's task is cancelled, unless a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -19,13 +19,13 @@ from pyopenshell.streams.calls import MessageCall
 from pyopenshell.streams.contract import Buffer
 from pyopenshell.streams.http2_stream import Http2Stream
 from pyopenshell.streams.peers import Peer
-from pyopenshell.wire.metadata import Metadata, encode_metadata
-from pyopenshell.wire.status import GrpcStatus, encode_message
+from pyopenshell.wire.metadata import Metadata, MetadataItems, encode_metadata
+from pyopenshell.wire.status import GrpcStatus, status_fields
 
 M = TypeVar("M", bound=Message)
 
 CONTENT_TYPE = (b"content-type", b"application/grpc")
-_HEADERS: list[Header] = [(b":status", b"200"), CONTENT_TYPE]
+RESPONSE: tuple[Header, ...] = ((b":status", b"200"), CONTENT_TYPE)
 
 
 class Call(MessageCall):
@@ -60,11 +60,15 @@ class Call(MessageCall):
         self.start()
         await self.stream.write(*buffers)
 
-    def start(self) -> None:
-        """Send the response's headers now: the client learns that its call was taken. Idempotent."""
+    def start(self, metadata: MetadataItems = ()) -> None:
+        """Send the response's headers now: the client learns that its call was taken. Idempotent: the first one counts.
+
+        Raises INVALID for `metadata` that cannot travel.
+        """
         if not self._headed:
+            headers = [*RESPONSE, *encode_metadata(metadata)]
             self._headed = True
-            self.stream.send_headers(_HEADERS)
+            self.stream.send_headers(headers)
 
     @property
     def finished(self) -> bool:
@@ -75,10 +79,14 @@ class Call(MessageCall):
         self,
         status: GrpcStatus = GrpcStatus.OK,
         message: str = "",
-        trailers: Iterable[tuple[str, str | bytes]] = (),
+        trailers: MetadataItems = (),
+        details: bytes = b"",
     ) -> None:
-        """Send the status. Idempotent: the first one counts. What the peer still sends is thrown away."""
-        self.finish_now(status, message, trailers)
+        """Send the status. Idempotent: the first one counts. What the peer still sends is thrown away.
+
+        `details` is a serialized google.rpc.Status. Raises INVALID for `trailers` that cannot travel.
+        """
+        self.finish_now(status, message, trailers, details)
         if not self.stream.ended:
             self.stream.reset(ErrorCode.NO_ERROR)
 
@@ -86,17 +94,16 @@ class Call(MessageCall):
         self,
         status: GrpcStatus = GrpcStatus.OK,
         message: str = "",
-        trailers: Iterable[tuple[str, str | bytes]] = (),
+        trailers: MetadataItems = (),
+        details: bytes = b"",
     ) -> None:
         """As `finish`, but the peer's direction stays open and is read on."""
         if self._finished:
             return
-        self._finished = True
-        headers: list[Header] = [] if self._headed else [*_HEADERS]
-        headers.append((b"grpc-status", b"%d" % status))
-        if message:
-            headers.append((b"grpc-message", encode_message(message)))
+        headers: list[Header] = [] if self._headed else [*RESPONSE]
+        headers += status_fields(status, message, details)
         headers += encode_metadata(trailers)
+        self._finished = True
         if self.stream.broken is None:
             self.stream.send_headers(headers, end_stream=True)
 

@@ -15,13 +15,13 @@ from typing import Any
 
 from pyopenshell.errors import OpenShellError
 from pyopenshell.http2.codes import ErrorCode, Role
-from pyopenshell.http2.events import Header
 from pyopenshell.http2.limits import Limits
 from pyopenshell.streams.contract import StreamBroken, StreamClosed
 from pyopenshell.streams.grpc_server import Call, Handler
 from pyopenshell.streams.http2 import LIMITS, Http2Connection
 from pyopenshell.streams.http2_stream import Http2Stream
 from pyopenshell.streams.peers import Peer, peer_of
+from pyopenshell.streams.refusals import compressed, is_grpc, not_grpc, unknown
 from pyopenshell.streams.windows import PROCESS, WindowBudget
 from pyopenshell.wire.metadata import decode_metadata, decode_timeout
 from pyopenshell.wire.status import GrpcStatus, clean, status_of_error
@@ -213,34 +213,9 @@ class GrpcServer:
         call.path = fields.get(b":path", b"").decode("ascii", "replace")
         call.metadata = decode_metadata(call.stream.headers)
         if not is_grpc(fields):
-            return _unsupported
+            return not_grpc
         if b"grpc-timeout" in fields:
             call.deadline = asyncio.get_running_loop().time() + decode_timeout(fields[b"grpc-timeout"])
         if fields.get(b"grpc-encoding", b"identity") != b"identity":
-            return _compressed
-        return self._handlers.get(call.path, _unknown)
-
-
-def is_grpc(fields: Mapping[bytes, bytes]) -> bool:
-    """Whether a request is one of gRPC: POST, and a content type of `application/grpc` with or without a suffix."""
-    kind = fields.get(b"content-type", b"")
-    return fields.get(b":method") == b"POST" and (kind == b"application/grpc" or kind[:17] in _SUFFIXED)
-
-
-_SUFFIXED = (b"application/grpc+", b"application/grpc;")
-
-
-async def _unsupported(call: Call) -> None:
-    """Not gRPC: HTTP's own answer, 415 (PROTOCOL-HTTP2.md, "Requests")."""
-    headers: list[Header] = [(b":status", b"415")]
-    call.stream.send_headers(headers, end_stream=True)
-    call.stream.reset(ErrorCode.NO_ERROR)
-    raise StreamClosed
-
-
-async def _compressed(call: Call) -> None:
-    await call.finish(GrpcStatus.UNIMPLEMENTED, "compressed messages are not taken")
-
-
-async def _unknown(call: Call) -> None:
-    await call.finish(GrpcStatus.UNIMPLEMENTED, f"unknown call {clean(call.path, 200)}")
+            return compressed
+        return self._handlers.get(call.path, unknown)

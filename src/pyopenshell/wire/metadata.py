@@ -1,7 +1,8 @@
 """Metadata and timeouts of gRPC as HTTP/2 header fields (grpc/doc/PROTOCOL-HTTP2.md, "Requests").
 
 Keys are lower case. The value of a key that ends in `-bin` is bytes and travels as base64; every other value is
-printable ASCII. A key sent more than once is joined with commas, so a doubled `authorization` matches no token.
+printable ASCII. The values of a key sent more than once are joined with commas, text and bytes, so a doubled
+`authorization` matches no token.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ MetadataItems = Iterable[tuple[str, str | bytes]]
 Header = tuple[bytes, bytes]
 
 _KEY = re.compile(r"[0-9a-z_.-]+")
-_VALUE = re.compile(r"[\x20-\x7e]*")
+_VALUE = re.compile(r"(?! )[\x20-\x7e]*(?<! )")
 #: Header fields that belong to the protocol and are no metadata.
 RESERVED = frozenset((b"te", b"content-type", b"user-agent"))
 
@@ -40,7 +41,9 @@ def encode_metadata(items: MetadataItems) -> list[Header]:
         elif isinstance(value, str) and _VALUE.fullmatch(value):
             headers.append((key.encode(), value.encode()))
         else:
-            raise OpenShellError(Code.INVALID, f"the value of metadata {key!r} is not printable ASCII")
+            raise OpenShellError(
+                Code.INVALID, f"the value of metadata {key!r} is not printable ASCII without a space at an end"
+            )
     return headers
 
 
@@ -52,7 +55,9 @@ def decode_metadata(headers: Iterable[Header]) -> dict[str, str | bytes]:
             continue
         key = name.decode("ascii", "replace")
         if key.endswith("-bin"):
-            found[key] = _decode_binary(key, value)
+            raw = b",".join(_decode_binary(key, part.strip(b" ")) for part in value.split(b","))
+            before = found.get(key)
+            found[key] = before + b"," + raw if isinstance(before, bytes) else raw
         else:
             text = value.decode("ascii", "replace")
             held = found.get(key)

@@ -6,6 +6,8 @@ HTTP/2, "Responses"). Text that a peer sent is stripped of control characters be
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from enum import IntEnum
 
@@ -55,6 +57,10 @@ _CODE_OF = {read: code for code, status, others in TABLE for read in (status, *o
 #: Bytes of a status message that are sent; HTTP/2 peers commonly take 8 KiB of headers in all.
 MESSAGE_MAX = 2048
 
+Header = tuple[bytes, bytes]
+#: Where a google.rpc.Status travels beside its status.
+DETAILS = b"grpc-status-details-bin"
+
 _ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
@@ -102,11 +108,35 @@ def clean(text: str, limit: int = MESSAGE_MAX) -> str:
     return show(text.strip(), limit)
 
 
+def status_fields(status: GrpcStatus, message: str = "", details: bytes = b"") -> list[Header]:
+    """The header fields that tell a status; `details` is a serialized google.rpc.Status."""
+    fields = [(b"grpc-status", b"%d" % status)]
+    if message:
+        fields.append((b"grpc-message", encode_message(message)))
+    if details:
+        fields.append((DETAILS, base64.b64encode(details).rstrip(b"=")))
+    return fields
+
+
+def decode_details(value: bytes) -> bytes:
+    """The serialized google.rpc.Status in a `grpc-status-details-bin` field; empty where the field is not base64."""
+    try:
+        return base64.b64decode(value + b"=" * (-len(value) % 4), validate=True)
+    except binascii.Error:
+        return b""  # details only add to a status, which stands without them
+
+
 def encode_message(text: str) -> bytes:
     """`text` percent-encoded for the `grpc-message` header; at most MESSAGE_MAX bytes of UTF-8 are kept."""
     # Cut between characters: what a cut left of the last one is ignored.
     raw = text.encode("utf-8", "replace")[:MESSAGE_MAX].decode("utf-8", "ignore").encode()
-    return b"".join(bytes((b,)) if 0x20 <= b <= 0x7E and b != 0x25 else b"%%%02X" % b for b in raw)
+    value = b"".join(bytes((b,)) if 0x20 <= b <= 0x7E and b != 0x25 else b"%%%02X" % b for b in raw)
+    # No field value begins or ends with white space (RFC 9113 section 8.2.1).
+    inner = value.strip(b" ")
+    if not inner:
+        return b"%20" * len(value)
+    at = value.index(inner)
+    return b"%20" * at + inner + b"%20" * (len(value) - at - len(inner))
 
 
 def decode_message(value: bytes) -> str:
