@@ -22,10 +22,13 @@ from pyopenshell.drivers.configs import (
     spec_to_json,
 )
 from pyopenshell.drivers.messages import BadMessageError, pair, send_message
-from pyopenshell.linux.ids import range_ids, single_ids
+from pyopenshell.errors import OpenShellError
+from pyopenshell.linux.ids import Extent, Ids, Shape, range_ids, single_ids
 from pyopenshell.model import Limits, SandboxSpec
 
 SPEC = SandboxSpec("tar:/x", {"A": "1"}, "/w", ("a", "b"), Limits(0.5, 7, True), "debug")
+
+SUBRANGE = Ids(Shape.SUBRANGE, (Extent(0, 1001, 1), Extent(1, 100_000, 65_535)), (Extent(0, 1001, 1), Extent(1, 7, 70)))
 
 
 @pytest.fixture
@@ -39,14 +42,16 @@ def test_a_spec_survives() -> None:
     assert spec_from_json(spec_to_json(SPEC)) == SPEC
 
 
-@pytest.mark.parametrize("ids", [range_ids(0x90000), range_ids(0x90000, 5, 6), single_ids(), single_ids(7, 8)])
+@pytest.mark.parametrize(
+    "ids", [range_ids(0x90000), range_ids(0x90000, 5, 6), single_ids(), single_ids(7, 8), SUBRANGE]
+)
 def test_ids_survive(ids: object) -> None:
     assert ids_of(**ids_to_json(ids)) == ids  # type: ignore[arg-type]
 
 
 def test_an_unknown_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="none"):
-        ids_of("none", 0)
+        ids_of(**{**ids_to_json(single_ids()), "shape": "none"})
 
 
 def test_the_user_of_an_image_is_taken(tmp_path: Path) -> None:
@@ -55,6 +60,9 @@ def test_the_user_of_an_image_is_taken(tmp_path: Path) -> None:
     ids = ids_in(str(tmp_path), range_ids(0x90000))
     assert (ids.sandbox_uid, ids.sandbox_gid, ids.supervisor) == (998, 997, 0x90000 + 65536)
     assert ids_in("", ids) is ids
+    assert ids_in(str(tmp_path), single_ids()) == single_ids(998, 997)
+    with pytest.raises(OpenShellError, match="id 997 does not exist in the sandbox"):
+        ids_in(str(tmp_path), SUBRANGE)
 
 
 @pytest.mark.parametrize(

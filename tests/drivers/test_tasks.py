@@ -91,3 +91,7 @@ async def test_a_probe_leaves_nothing(zygote: Zygote) -> None:
     facts = await tasks.probe(zygote, IDS)
     assert facts["isolation"] == IDS.shape.value
     assert {name for name in in_tmp() - before if name.startswith("openshell-probe")} == set()
+
+
+async def test_the_shape_is_found_in_a_fork_of_the_zygote(zygote: Zygote) -> None:
+    assert await tasks.shape(zygote, RANGE_FIRST) == (IDS, "")

@@ -7,6 +7,8 @@ import os
 import pytest
 
 from pyopenshell.linux import confine, syscalls
+from pyopenshell.linux.ids import Extent, Ids, Shape
+from pyopenshell.linux.namespaces import make_user_namespace
 
 from .conftest import IS_ROOT, NOBODY, in_child
 
@@ -39,6 +41,17 @@ def test_root_given_up_does_not_come_back(who: str) -> None:
         who == "root"
     )  # an ordinary user may not empty it, and has nothing to gain from it
     assert privileges == "1"
+
+
+def test_root_of_one_id_is_given_up_where_no_groups_may_be_set(who: str) -> None:
+    def give_up() -> list[object]:
+        maps = (Extent(0, os.geteuid(), 1),), (Extent(0, os.getegid(), 1),)
+        syscalls.setns(make_user_namespace(Ids(Shape.SINGLE, *maps)), syscalls.CLONE_NEWUSER)
+        os.setresuid(0, 0, 0)
+        confine.give_root_up(os.geteuid(), os.getegid())
+        return [os.getresuid(), status(*CAPS, "NoNewPrivs")]
+
+    assert in_child(give_up, who) == [[0] * 3, [*["0" * 16] * 5, "1"]]
 
 
 def test_a_dropped_capability_is_not_there_any_more() -> None:

@@ -75,5 +75,67 @@ def test_subrange_needs_its_tools_and_its_entry(tmp_path: Path, monkeypatch: pyt
     assert ids.subrange_ids(etc=etc) is None
 
 
-def test_the_best_shape_of_root_is_a_range() -> None:
-    assert (ids.best_ids(0x80000).shape is Shape.RANGE) == (os.geteuid() == 0)
+def maps(proc: Path, text: str, gids: str = "") -> Path:
+    proc.mkdir(exist_ok=True)
+    (proc / "uid_map").write_text(text)
+    (proc / "gid_map").write_text(gids or text)
+    return proc
+
+
+MACHINE = "         0          0 4294967295\n"
+
+
+@pytest.mark.parametrize(
+    ("uid", "text", "gids", "shapes"),
+    [
+        (0, MACHINE, "", [Shape.RANGE]),
+        (0, "0 1000 1\n", "", [Shape.SINGLE]),
+        (0, "0 1000 1\n1 100000 65536\n", "", [Shape.SINGLE]),
+        (0, MACHINE, "0 1000 1\n", [Shape.SINGLE]),
+        (0, "0 1000 1\n524288 524288 1878523903\n", "", [Shape.SINGLE]),  # one id short of all ranges
+        (0, "0 1000 1\n524288 524288 1878523904\n", "", [Shape.RANGE, Shape.SINGLE]),
+        (7, MACHINE, "", [Shape.SINGLE]),
+    ],
+)
+def test_a_range_needs_every_id_and_the_machines_root_is_never_a_sandboxs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid: int, text: str, gids: str, shapes: list[Shape]
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")  # no newuidmap
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    assert [item.shape for item in ids.candidates(0x80000, maps(tmp_path / "self", text, gids))] == shapes
+
+
+def test_a_subrange_is_better_than_a_single_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = ids.range_ids(0x80000)
+    monkeypatch.setattr(ids, "subrange_ids", lambda: made)
+    monkeypatch.setattr(os, "geteuid", lambda: 1001)
+    assert ids.candidates(0, maps(tmp_path / "self", MACHINE)) == (made, ids.single_ids())
+
+
+def test_the_best_shape_of_the_machines_root_is_a_range() -> None:
+    machine = Path("/proc/self/uid_map").read_text().split() == ["0", "0", "4294967295"]
+    assert (ids.best_ids(0x80000).shape is Shape.RANGE) == (os.geteuid() == 0 and machine)
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("0 524288 65536\n", ids.range_ids(0x80000)),
+        ("1000 7 1\n", ids.Ids(Shape.SINGLE, (Extent(1000, 7, 1),), (Extent(1000, 7, 1),))),
+        ("998 7 1\n", ids.Ids(Shape.SINGLE, (Extent(998, 7, 1),), (Extent(998, 7, 1),), 998, 998)),
+        ("0 7 1\n1 100000 65535\n", ids.Ids(Shape.SUBRANGE, *[(Extent(0, 7, 1), Extent(1, 100000, 65535))] * 2)),
+    ],
+)
+def test_the_ids_of_a_running_sandbox_are_what_the_kernel_has(tmp_path: Path, text: str, made: ids.Ids) -> None:
+    maps(tmp_path / "12", text)
+    assert ids.ids_of_process(12, tmp_path) == made
+    with pytest.raises(FileNotFoundError):
+        ids.ids_of_process(13, tmp_path)
+
+
+def test_an_image_has_its_own_user() -> None:
+    made = ids.range_ids(0x80000).with_sandbox(998, 997)
+    assert (made.sandbox_uid, made.sandbox_gid, made.supervisor) == (998, 997, 0x90000)
+    assert ids.single_ids().with_sandbox(998, 997) == ids.single_ids(998, 997)
+    with pytest.raises(OpenShellError, match="id 65536 does not exist"):
+        made.with_sandbox(998, 65536)

@@ -94,6 +94,20 @@ def test_a_tree_is_removed_whatever_its_modes(tmp_path: Path, who: str) -> None:
     assert Path("/etc/passwd").exists()
 
 
+def test_only_what_was_made_directly_below_ours_is_a_child_of_ours(who: str) -> None:
+    def make() -> list[bool]:
+        child = namespaces.make_user_namespace(names(who))
+        own, other = (os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for name in ("user", "net"))
+        pipe, _ = os.pipe()
+        seen = [namespaces.is_child_of_ours(fd) for fd in (child, own, other, pipe)]
+        namespaces.become_root_inside(child, names(who))
+        grandchild = namespaces.make_user_namespace(Ids(Shape.SINGLE, *[(Extent(0, names(who).init_uid, 1),)] * 2))
+        before = namespaces.is_child_of_ours(grandchild)  # it is ours now, who are inside
+        return [*seen, before, namespaces.is_child_of_ours(child)]
+
+    assert in_child(make, who) == [True, False, False, False, True, False]
+
+
 def test_a_tree_of_a_subrange_is_removed_in_its_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tree/inner").mkdir(parents=True)
     (tmp_path / "tree/inner").chmod(0)

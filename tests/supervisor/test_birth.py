@@ -109,9 +109,10 @@ def test_an_ssh_child_gets_what_was_sent(ends: tuple[socket.socket, socket.socke
     birth.relay.close()
     birth.spawn.close()
     birth.namespaces.close()
-    send_ssh(near, {}, relay.fileno(), other.fileno(), namespaces)
-    with pytest.raises(BadMessageError, match="not this sandbox's"):
-        receive_ssh(far, [trusted[1]])
+    for judged_by in ([trusted[1]], []):
+        send_ssh(near, {}, relay.fileno(), other.fileno(), namespaces)
+        with pytest.raises(BadMessageError, match="not this sandbox's"):
+            receive_ssh(far, judged_by)
     send_ssh(near, {}, relay.fileno(), other.fileno(), {"user": namespaces["user"]})
     with pytest.raises(BadMessageError, match="not complete"):
         receive_ssh(far, trusted)

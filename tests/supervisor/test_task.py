@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pyopenshell.drivers.configs import TaskConfig, ids_to_json, send_config
+from pyopenshell.drivers.configs import TaskConfig, ids_of, ids_to_json, send_config
 from pyopenshell.drivers.messages import Message, pair, receive_message
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.linux.ids import best_ids
+from pyopenshell.linux.ids import best_ids, range_ids, single_ids
+from pyopenshell.linux.shapes import Found
 from pyopenshell.linux.steps import SetupFailed
 from pyopenshell.supervisor import task
 
@@ -72,3 +74,13 @@ def test_failures_keep_their_words(
 
     monkeypatch.setattr(task, "probe", fail)
     assert answer(ends, TaskConfig("probe", IDS)) == (1, told)
+
+
+def test_the_shape_that_was_found_is_told_in_full(
+    ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Found(single_ids(), "no range: id maps: no")
+    monkeypatch.setattr(task, "find", lambda base: found if base == 0x90000 else None)
+    status, told = answer(ends, TaskConfig("shape", ids_to_json(range_ids(0x90000))))
+    assert (status, told["done"]["because"]) == (0, found.because)
+    assert ids_of(**json.loads(told["done"]["ids"])) == found.ids

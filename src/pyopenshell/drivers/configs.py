@@ -16,7 +16,7 @@ from typing import Any
 
 from pyopenshell.drivers.messages import BadMessageError, close_all, receive_message, send_message
 from pyopenshell.linux.descriptors import read_sealed, sealed_memfd
-from pyopenshell.linux.ids import SANDBOX_ID, Ids, Shape, range_ids, single_ids, subrange_ids
+from pyopenshell.linux.ids import Extent, Ids, Shape
 from pyopenshell.linux.trees import sandbox_ids
 from pyopenshell.model import ARGV_ENV_MAX, Limits, SandboxSpec
 
@@ -58,7 +58,7 @@ class SupervisorConfig:
 
 @dataclass(frozen=True, slots=True)
 class TaskConfig:
-    """For TASK, a piece of work that needs the sandbox's ids: `unpack` a tar, `remove` a directory, or `probe`."""
+    """For TASK, a piece of work that needs the sandbox's ids: see `supervisor/task.py`."""
 
     work: str
     ids: Mapping[str, Any]
@@ -69,37 +69,24 @@ class TaskConfig:
 Config = InitConfig | SupervisorConfig | TaskConfig
 
 
-def ids_of(shape: str, id_base: int, sandbox_uid: int = SANDBOX_ID, sandbox_gid: int = SANDBOX_ID) -> Ids:
-    """The ids that a shape and a base stand for; the same in every process of one user. Raises ValueError."""
-    match Shape(shape):
-        case Shape.RANGE:
-            return range_ids(id_base, sandbox_uid, sandbox_gid)
-        case Shape.SINGLE:
-            return single_ids(sandbox_uid, sandbox_gid)
-        case Shape.SUBRANGE:
-            ids = subrange_ids(sandbox_uid, sandbox_gid)
-            if ids is None:
-                raise ValueError("the subordinate ids of this user are gone from /etc/subuid")
-            return ids
+def ids_of(**values: Any) -> Ids:
+    """The ids that `ids_to_json` wrote down. Raises ValueError, TypeError."""
+    uids, gids = (tuple(Extent(**item) for item in values.pop(name)) for name in ("uids", "gids"))
+    return Ids(Shape(values.pop("shape")), uids, gids, **values)
 
 
 def ids_to_json(ids: Ids) -> dict[str, Any]:
-    """The arguments of `ids_of`, by name."""
-    base = ids.uids[0].outside if ids.shape is Shape.RANGE else 0
-    return {
-        "shape": ids.shape.value,
-        "id_base": base,
-        "sandbox_uid": ids.sandbox_uid,
-        "sandbox_gid": ids.sandbox_gid,
-    }
+    """Ids as plain values, in full: no other process finds them out again, perhaps in another way."""
+    maps = {"uids": [asdict(item) for item in ids.uids], "gids": [asdict(item) for item in ids.gids]}
+    return {**asdict(ids), **maps}
 
 
 def ids_in(tree: str, ids: Ids) -> Ids:
-    """`ids` with the user `sandbox` as the tree of an image has it; as they are for the host's view (`tree` empty)."""
-    if not tree:
-        return ids
-    uid, gid = sandbox_ids(tree)
-    return ids_of(**{**ids_to_json(ids), "sandbox_uid": uid, "sandbox_gid": gid})
+    """`ids` with the user `sandbox` as the tree of an image has it; as they are for the host's view (`tree` empty).
+
+    Raises INVALID where the image's user has an id that these ids do not have.
+    """
+    return ids.with_sandbox(*sandbox_ids(tree)) if tree else ids
 
 
 def spec_to_json(spec: SandboxSpec) -> dict[str, Any]:

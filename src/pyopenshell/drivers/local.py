@@ -22,17 +22,16 @@ from pyopenshell.drivers import limits, presence, tasks
 from pyopenshell.drivers.base import Birth, Driver, ProcessName
 from pyopenshell.drivers.configs import ids_in
 from pyopenshell.drivers.files import SandboxFiles, check_source
+from pyopenshell.drivers.isolation import Isolation
 from pyopenshell.drivers.running import Running, make_init, make_supervisor
 from pyopenshell.drivers.watch import watch
 from pyopenshell.drivers.zygote import ZYGOTE_TITLE, Zygote
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.linux import cgroups, process
-from pyopenshell.linux.ids import RANGE_FIRST, RANGE_LAST, RANGE_TAKEN, Ids, Shape, best_ids
+from pyopenshell.linux.ids import ids_of_process
 from pyopenshell.linux.sources import further
 from pyopenshell.model import SandboxSpec
 
-#: The ids of the probe's throw-away sandbox: the end of the range, which the store gives out last.
-_PROBE_BASE = RANGE_LAST + 1 - RANGE_TAKEN
 _LIFETIME_END = 10.0  # seconds for sandboxes to end with their gateway before they are killed
 
 
@@ -46,18 +45,19 @@ class LocalDriver(Driver):
 
     def __init__(self, sandboxes: Path, *, strict: bool = False, etc_binds: Sequence[str] = ()) -> None:
         self._sandboxes = sandboxes
-        self._strict = strict
         self._etc = further(etc_binds)
         sandboxes.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._zygote = Zygote(sandboxes / "zygote.log")
+        self._isolation = Isolation(self._zygote, strict=strict)
         self._running: dict[str, Running] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._lifetime: tuple[int, int] | None = None
 
     async def probe(self) -> Mapping[str, str]:
         """See `Driver.probe`."""
-        ids = self._ids(_PROBE_BASE)
-        return {**await tasks.probe(self._zygote, ids), **limits.probed(cgroups.available())}
+        ids = await self._isolation.ids()
+        facts = {**await tasks.probe(self._zygote, ids), **self._isolation.facts()}
+        return {**facts, **limits.probed(cgroups.available())}
 
     def check(self, spec: SandboxSpec) -> None:
         """See `Driver.check`; NOT_FOUND for a source that does not exist."""
@@ -69,7 +69,7 @@ class LocalDriver(Driver):
         """See `Driver.start`."""
         self.check(birth.spec)
         files = SandboxFiles.of(self._sandboxes, birth.sandbox_id)
-        ids = self._ids(birth.id_base)
+        ids = await self._isolation.ids(birth.id_base)
         async with self._locks[birth.sandbox_id]:
             alive = presence.find(files.init_lock)
             if alive is not None:
@@ -89,12 +89,12 @@ class LocalDriver(Driver):
                     await running.end()
                 if new:
                     with contextlib.suppress(OpenShellError):
-                        await tasks.remove(self._zygote, files.directory, best_ids(_PROBE_BASE))
+                        await tasks.remove(self._zygote, files.directory, await self._isolation.ids())
                 if isinstance(failure, OSError):
                     raise OpenShellError(Code.UNAVAILABLE, f"the sandbox cannot be made: {failure}") from failure
                 raise
             self._hold(running)
-            return facts
+            return {**facts, **self._isolation.facts()}
 
     async def adopt(self, birth: Birth) -> bool:
         """See `Driver.adopt`."""
@@ -108,13 +108,14 @@ class LocalDriver(Driver):
             if init is None:
                 return False
             kind, _, path = birth.spec.source.partition(":")
-            ids = ids_in(str(files.image) if kind == "tar" else path, self._ids(birth.id_base))
-            trusted = []
-            if ids.shape is Shape.RANGE:
-                trusted.append(os.open(f"/proc/{init.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC))
+            try:
+                ids = ids_in(str(files.image) if kind == "tar" else path, ids_of_process(init.pid))
+            except (OpenShellError, OSError) as error:
+                init.release()
+                raise OpenShellError(Code.UNAVAILABLE, f"sandbox {birth.name!r} cannot be adopted: {error}") from error
             group = cgroups.existing(birth.sandbox_id)
-            trusted += group.procs()
-            running = Running(birth, files, ids, init, presence.find(files.supervisor_lock), trusted, group)
+            supervisor = presence.find(files.supervisor_lock)
+            running = Running(birth, files, ids, init, supervisor, procs=list(group.procs()), group=group)
             running.log_start = files.log_size("init")
             if running.supervisor is None:
                 try:
@@ -136,7 +137,7 @@ class LocalDriver(Driver):
         async with self._locks[sandbox_id]:
             await self._stop(files, sandbox_id)
             if files.directory.exists():
-                await tasks.remove(self._zygote, files.directory, best_ids(_PROBE_BASE))
+                await tasks.remove(self._zygote, files.directory, await self._isolation.ids())
         del self._locks[sandbox_id]
 
     async def processes(self, sandbox_id: str = "") -> list[ProcessName]:
@@ -182,18 +183,6 @@ class LocalDriver(Driver):
             await self._zygote.gone()
 
     # --- inside ---------------------------------------------------------------------------------------------------
-
-    def _ids(self, id_base: int) -> Ids:
-        ids = best_ids(id_base)
-        if ids.shape is Shape.RANGE and not RANGE_FIRST <= id_base <= RANGE_LAST + 1 - RANGE_TAKEN:
-            raise OpenShellError(Code.INVALID, f"id base {id_base} is outside of the free ids of this machine")
-        if self._strict and ids.shape is Shape.SINGLE:
-            raise OpenShellError(
-                Code.PRECONDITION,
-                "strict isolation needs more ids than this user has",
-                hint="install newuidmap (package uidmap) and add this user to /etc/subuid and /etc/subgid",
-            )
-        return ids
 
     def _lifetime_of(self, birth: Birth) -> tuple[int, ...]:
         """The reading end of the pipe that only this process holds open, where the sandbox is to end with it."""

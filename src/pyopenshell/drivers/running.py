@@ -17,6 +17,7 @@ from pyopenshell.drivers.files import SandboxFiles
 from pyopenshell.drivers.messages import close_all
 from pyopenshell.drivers.orders import OrderKind
 from pyopenshell.drivers.presence import Held
+from pyopenshell.drivers.reference import user_namespace
 from pyopenshell.drivers.zygote import Zygote, answer
 from pyopenshell.linux import cgroups
 from pyopenshell.linux.ids import Ids
@@ -30,14 +31,19 @@ GROUP_PAUSE = 0.02
 
 @dataclass(slots=True, eq=False)
 class Running:
-    """A sandbox between its init's birth and end. `trusted` is what the zygote hands to SSH children, closed with it."""
+    """A sandbox between its init's birth and end.
+
+    `userns` is its user namespace (-1 until it is needed, for one that was adopted), `procs` are its cgroup.procs files:
+    what the zygote hands to SSH children. Both are closed with it.
+    """
 
     birth: Birth
     files: SandboxFiles
     ids: Ids
     init: Held
     supervisor: Held | None = None
-    trusted: list[int] = field(default_factory=list)
+    userns: int = -1
+    procs: list[int] = field(default_factory=list)
     group: cgroups.Group | None = None
     watcher: asyncio.Task[None] | None = None
     log_start: int = 0
@@ -57,8 +63,9 @@ class Running:
         for held in (self.supervisor, self.init):
             if held is not None:
                 held.release()
-        close_all(self.trusted)
-        self.trusted = []
+        close_all([fd for fd in (self.userns, *self.procs) if fd >= 0])
+        self.userns = -1
+        self.procs = []
 
 
 async def remove_group(group: cgroups.Group) -> None:
@@ -118,7 +125,7 @@ async def make_init(
     pidfd, userns = fds
     os.close(opened[0])
     init = Held(message["pid"], message["start_time"], pidfd)
-    running = Running(birth, files, ids, init, trusted=[userns, *cgroup], group=group, log_start=log_start)
+    running = Running(birth, files, ids, init, userns=userns, procs=cgroup, group=group, log_start=log_start)
     return running, {**message["ready"], **facts}
 
 
@@ -142,7 +149,9 @@ async def make_supervisor(zygote: Zygote, running: Running, lifetime: Sequence[i
     try:
         opened.append(os.open(gateway.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         opened.append(os.open(running.files.run, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
-        orders = await zygote.admit(birth.sandbox_id, running.trusted)
+        if running.userns < 0:
+            running.userns = await user_namespace(running.init, running.files.run)
+        orders = await zygote.admit(birth.sandbox_id, [running.userns, *running.procs])
         opened.append(running.files.open_log("supervisor"))
         with await zygote.child(OrderKind.SUPERVISOR, birth.sandbox_id) as sock:
             send_config(sock, config, [*opened[:2], orders.fileno(), opened[2], *lifetime])

@@ -1,4 +1,4 @@
-"""Work on a sandbox's files that is not the gateway's own to do: probe, unpack, remove, each in a fork of the zygote.
+"""Work that is not the gateway's own to do: find the shape, probe, unpack, remove, each in a fork of the zygote.
 
 The gateway has threads, where a fork is no good beginning, and a sandbox's files belong to the sandbox's ids.
 """
@@ -6,14 +6,15 @@ The gateway has threads, where a fork is no good beginning, and a sandbox's file
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 from pyopenshell.drivers.base import Birth
-from pyopenshell.drivers.configs import TaskConfig, ids_to_json, send_config
+from pyopenshell.drivers.configs import TaskConfig, ids_of, ids_to_json, send_config
 from pyopenshell.drivers.files import SandboxFiles, check_source
 from pyopenshell.drivers.orders import OrderKind
 from pyopenshell.drivers.zygote import Zygote, answer
-from pyopenshell.linux.ids import Ids, Shape
+from pyopenshell.linux.ids import Ids, Shape, range_ids
 from pyopenshell.linux.namespaces import remove_tree
 from pyopenshell.model import new_id
 
@@ -25,6 +26,12 @@ async def probe(zygote: Zygote, ids: Ids) -> dict[str, str]:
     """The facts of a throw-away sandbox. Raises SetupFailed, UNAVAILABLE, DEADLINE."""
     done = await _run(zygote, TaskConfig("probe", ids_to_json(ids)), PROBE_TIMEOUT)
     return {str(key): str(value) for key, value in done.items()}
+
+
+async def shape(zygote: Zygote, base: int) -> tuple[Ids, str]:
+    """The best ids that can be had here, and why they are no better ("" for no reason). Raises SetupFailed, UNAVAILABLE."""
+    done = await _run(zygote, TaskConfig("shape", ids_to_json(range_ids(base))), PROBE_TIMEOUT)
+    return ids_of(**json.loads(str(done["ids"]))), str(done["because"])
 
 
 async def source(zygote: Zygote, birth: Birth, files: SandboxFiles, ids: Ids) -> str:

@@ -85,12 +85,19 @@ def give_root_up(uid: int, gid: int) -> None:
     """
     if os.geteuid() == 0:
         empty_bounding_set()
-        os.setgroups([])
+        if may_set_groups():
+            os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
     drop_capabilities()
     no_new_privs()
     set_dumpable(False)
+
+
+def may_set_groups() -> bool:
+    """Whether setgroups(2) is allowed in this user namespace at all: not where an ordinary user made it with one id."""
+    with open("/proc/self/setgroups", encoding="ascii") as file:
+        return file.read().strip() == "allow"
 
 
 def _is_writable(path: str) -> bool:

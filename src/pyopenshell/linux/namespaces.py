@@ -25,6 +25,9 @@ _SIOCGIFFLAGS = 0x8913  # netdevice(7)
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
 _IFREQ = struct.Struct("16sH22x")  # struct ifreq, 40 bytes
+_NS_GET_PARENT = 0xB702  # ioctl_ns(2)
+_NS_GET_OWNER_UID = 0xB704
+_UID = struct.Struct("I")
 _ERRNO = struct.Struct("i")
 _ALL_BUT_USER = (
     syscalls.CLONE_NEWNS
@@ -98,6 +101,23 @@ _KINDS = {
     "cgroup": syscalls.CLONE_NEWCGROUP,
     "pid": syscalls.CLONE_NEWPID,
 }
+
+
+def is_child_of_ours(fd: int) -> bool:
+    """Whether `fd` is a user namespace that our own user made directly below our own one. `fd` may be anything."""
+    if not os.readlink(f"/proc/self/fd/{fd}").startswith("user:["):  # a name that nsfs alone gives; no ioctl to others
+        return False
+    owner = bytearray(_UID.size)
+    try:
+        fcntl.ioctl(fd, _NS_GET_OWNER_UID, owner)
+        parent = fcntl.ioctl(fd, _NS_GET_PARENT)
+    except PermissionError:  # the parent is outside of what we may know
+        return False
+    try:
+        ours = os.path.samestat(os.fstat(parent), os.stat("/proc/self/ns/user"))
+    finally:
+        os.close(parent)
+    return ours and _UID.unpack(owner)[0] == os.geteuid()
 
 
 def make_user_namespace(ids: Ids) -> int:

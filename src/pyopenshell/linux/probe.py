@@ -19,12 +19,11 @@ from pyopenshell.linux import birth, confine, enter, forks, ids, namespaces, ste
 _NO_EXEC = 127  # exit status of a child that could not become the program, as a shell has it
 
 
-def probe(base: int) -> dict[str, str]:
-    """Make and end one sandbox. `base` is a free id range where this process is root, anything otherwise.
+def probe(chosen: ids.Ids) -> dict[str, str]:
+    """Make and end one sandbox with the ids `chosen`.
 
     Returns its facts: isolation, system, landlock, seccomp. Raises SetupFailed. Call it in a single-threaded process.
     """
-    chosen = ids.best_ids(base)
     directory = tempfile.mkdtemp(prefix="openshell-probe-")
     try:
         return forks.call(lambda: _try(chosen, directory), "the probe of a sandbox")

@@ -61,6 +61,10 @@ _CHROOT = (
     "this process is in a chroot, or in a container whose seccomp filter forbids user namespaces: enter the directory with "
     "pivot_root(8) in place of chroot(8), or start the container with --security-opt seccomp=unconfined"
 )
+_NO_RIGHT = (
+    "this process may not change ids, as root of a container without the capabilities for it: start the container with "
+    "--cap-add SETUID --cap-add SETGID --cap-add SETFCAP, or run the gateway as an ordinary user"
+)
 _NO_KERNEL = "the kernel has no user namespaces: use one with CONFIG_USER_NS=y"
 _OLD_KERNEL = "Linux 5.15 or later is needed (mount_setattr)"
 _MASKED = "parts of /proc are masked here, as in a container: start it with --security-opt systempaths=unconfined"
@@ -70,6 +74,7 @@ _CURES: dict[tuple[str, int], str] = {
     (USER_NAMESPACE, errno.EACCES): _CHROOT,
     (USER_NAMESPACE, errno.ENOSYS): _NO_KERNEL,
     (USER_NAMESPACE, errno.EINVAL): _NO_KERNEL,
+    (ID_MAPS, errno.EPERM): _NO_RIGHT,
     (NAMESPACES, errno.EPERM): _NO_FILTER,
     (MOUNTS, errno.EPERM): _NO_FILTER,
     (MOUNTS, errno.EACCES): _NO_FILTER,

@@ -135,9 +135,10 @@ def send_ssh(
 def receive_ssh(config: socket.socket, trusted: list[int]) -> SshBirth:
     """Read what `send_ssh` sent; `trusted` came with the zygote's order socket: the user namespace, then the cgroup.
 
-    A supervisor could be taken over by its sandbox; so where the zygote knows the sandbox's user namespace, another one
-    is refused: joining the rest needs capabilities in it, so that nothing outside of the sandbox can be entered
-    (setns(2)). Raises BadMessageError, EOFError, OSError.
+    A supervisor could be taken over by its sandbox; so a user namespace that is not the one that came so is refused:
+    joining the rest needs capabilities in it, so that nothing outside of the sandbox can be entered (setns(2)).
+
+    Raises BadMessageError, EOFError, OSError.
     """
     got = receive_message(config)
     if got is None:
@@ -149,7 +150,7 @@ def receive_ssh(config: socket.socket, trusted: list[int]) -> SshBirth:
         raise BadMessageError("an SSH child's descriptors are not complete")
     relay, spawn = fds[:2]
     namespaces = Namespaces(*fds[2:])
-    if trusted and not os.path.samestat(os.fstat(trusted[0]), os.fstat(namespaces.user)):
+    if not trusted or not os.path.samestat(os.fstat(trusted[0]), os.fstat(namespaces.user)):
         close_all(fds)
         raise BadMessageError("the user namespace is not this sandbox's")
     check_stream_socket(relay)

@@ -1,4 +1,4 @@
-"""One piece of work that needs the ids of a sandbox and a single-threaded process: unpack, remove, probe.
+"""One piece of work that needs the ids of a sandbox and a single-threaded process: unpack, remove, probe, find the shape.
 
 The driver lives in a gateway with threads, where a fork is no good beginning; so it orders a fork of the zygote. The
 answer is `{"done": facts}` or `{"failed": {step, errno, text, hint}}`, then the process ends.
@@ -7,15 +7,17 @@ answer is `{"done": facts}` or `{"failed": {step, errno, text, hint}}`, then the
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 from collections.abc import Callable
 
-from pyopenshell.drivers.configs import TaskConfig, ids_of, receive_config
+from pyopenshell.drivers.configs import TaskConfig, ids_of, ids_to_json, receive_config
 from pyopenshell.drivers.messages import close_all, send_message
 from pyopenshell.errors import OpenShellError
 from pyopenshell.linux import trees
 from pyopenshell.linux.namespaces import remove_tree
 from pyopenshell.linux.probe import probe
+from pyopenshell.linux.shapes import find
 from pyopenshell.linux.steps import SetupFailed
 
 
@@ -31,10 +33,21 @@ def _remove(config: TaskConfig) -> dict[str, str]:
 
 
 def _probe(config: TaskConfig) -> dict[str, str]:
-    return dict(probe(config.ids["id_base"]))
+    return probe(ids_of(**config.ids))
 
 
-_WORK: dict[str, Callable[[TaskConfig], dict[str, str]]] = {"unpack": _unpack, "remove": _remove, "probe": _probe}
+def _shape(config: TaskConfig) -> dict[str, str]:
+    """The best ids for a range at `ids`, in JSON, and why they are no better."""
+    found = find(ids_of(**config.ids).uids[0].outside)
+    return {"ids": json.dumps(ids_to_json(found.ids)), "because": found.because}
+
+
+_WORK: dict[str, Callable[[TaskConfig], dict[str, str]]] = {
+    "unpack": _unpack,
+    "remove": _remove,
+    "probe": _probe,
+    "shape": _shape,
+}
 
 
 def born(config: socket.socket, _trusted: list[int]) -> int:
