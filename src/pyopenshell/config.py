@@ -21,7 +21,7 @@ from pyopenshell.errors import Code, OpenShellError
 
 FILE_MAX = 1 << 20  # bytes of a configuration file; a person's has some hundred
 DIRECTORY = "openshell"  # ours, below each XDG base directory
-CLIENT_FILE = "config.toml"  # in our configuration directory: what the command line reads where it exists
+USER_FILE = "config.toml"  # in our configuration directory: the command line's, and the gateway's that it starts
 
 
 def _key(default: Any, env: str, doc: str, kind: str, *, secret: bool = False, in_file: bool = True) -> Any:

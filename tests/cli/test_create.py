@@ -123,7 +123,7 @@ async def test_a_fresh_machine_gets_a_gateway(
 ) -> None:
     started: list[str] = []
 
-    def start(self: LocalGateway, environ: object) -> SimpleNamespace:
+    def start(self: LocalGateway, environ: object, *, default_config: Path | None) -> SimpleNamespace:
         started.append(self.name)
         return SimpleNamespace(gateway=gateway.register(Paths.of(bare.environ), self.name))
 

@@ -91,7 +91,9 @@ def started(bare: CommandLine, gateway: FakeGateway, monkeypatch: pytest.MonkeyP
     asked: list[object] = []
     paths = Paths.of(bare.environ)
 
-    def start(self: LocalGateway, environ: object, *, port: int | None = None, config: Path | None = None) -> Started:
+    def start(
+        self: LocalGateway, environ: object, *, port: int | None, config: Path | None, default_config: Path | None
+    ) -> Started:
         asked.append((self.name, port, config))
         endpoint = Endpoint("http", "127.0.0.1", gateway.port)
         made = Registry(paths).save(self.name, endpoint, is_remote=False, auth_mode="mtls")
@@ -99,7 +101,8 @@ def started(bare: CommandLine, gateway: FakeGateway, monkeypatch: pytest.MonkeyP
         assert process is not None
         self.state.mkdir(parents=True, exist_ok=True)
         (self.state / "process.json").write_text(json.dumps({"pid": process.pid, "start_time": process.start_time}))
-        return Started(made, process, fresh=len(asked) == 1)
+        used = config or default_config
+        return Started(made, process, len(asked) == 1, str(used or ""), stale=len(asked) > 1 and used is not None)
 
     monkeypatch.setattr(LocalGateway, "start", start)
     return asked
@@ -108,7 +111,8 @@ def started(bare: CommandLine, gateway: FakeGateway, monkeypatch: pytest.MonkeyP
 async def test_start_and_status(bare: CommandLine, gateway: FakeGateway, started: list[object]) -> None:
     (bare.directory / "gateway.toml").write_text("")
     done = await bare("gateway", "start", "--port", "0", "--config", "gateway.toml")
-    assert done.out == f"gateway local serves at http://127.0.0.1:{gateway.port}, process {os.getpid()}\n"
+    serves = f"gateway local serves at http://127.0.0.1:{gateway.port}, process {os.getpid()}"
+    assert done.out == f"{serves}, configuration {bare.directory / 'gateway.toml'}\n"
     assert started == [("local", 0, bare.directory / "gateway.toml")]
     assert "already runs" in (await bare("gateway", "start")).out
     assert json.loads((await bare("gateway", "start", "-o", "json")).out)["pid"] == os.getpid()
@@ -116,6 +120,17 @@ async def test_start_and_status(bare: CommandLine, gateway: FakeGateway, started
     assert data["running"] and data["pid"] == os.getpid() and data["reachable"]
     info = json.loads((await bare("gateway", "info", "local", "-o", "json")).out)
     assert (info["version"], info["drivers"], info["active"]) == ("9.9", ["local"], True)
+
+
+async def test_the_users_own_configuration_is_the_gateways_too(bare: CommandLine, started: list[object]) -> None:
+    file = Paths.of(bare.environ).config / "config.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("[gateway]\nlog_level = 'debug'\n")
+    assert f", configuration {file}\n" in (await bare("gateway", "start")).out
+    again = await bare("gateway", "start")
+    assert "already runs" in again.out and "has changed since it was started" in again.err
+    data = json.loads((await bare("gateway", "start", "-o", "json")).out)
+    assert (data["config"], data["stale"]) == (str(file), True)
 
 
 async def test_what_runs_is_neither_removed_nor_replaced(bare: CommandLine, started: list[object]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pyopenshell.gateway.app import Settings
+from pyopenshell.gateway.settings import Settings
 from tests.support.gateway_kit import Kit
 
 MakeKit = Callable[..., Awaitable[Kit]]

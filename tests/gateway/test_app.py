@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.gateway.app import Gateway, Settings
+from pyopenshell.gateway.app import Gateway
+from pyopenshell.gateway.settings import Settings
 from pyopenshell.streams import Channel, Endpoint, client_context
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.status import GrpcStatus, RemoteError
@@ -165,6 +166,33 @@ async def test_a_stop_lets_relays_end_and_cuts_those_that_do_not(make_kit: MakeK
     await ending.close()
     staying.abort()
     await stopping
+
+
+async def test_whoever_meets_a_gateway_that_drains_is_told(make_kit: MakeKit) -> None:
+    kit = await make_kit(drain_timeout=60.0)
+    sandbox = await kit.ready()
+    staying = await kit.forward(files("web"))
+    await staying.init()
+    mark = kit.settings.state / "draining"
+    assert not mark.exists()
+    stopping = asyncio.ensure_future(kit.gateway.stop())
+    await asyncio.sleep(0)
+    assert mark.read_text() == f"{os.getpid()}\n"
+    for channel in (kit.channel, await kit.connect_tls(), await kit.connect_owner()):
+        with pytest.raises(OpenShellError, match=r"the gateway is stopping.*gateway start") as caught:
+            await kit.call("ListSandboxes", pb.ListSandboxesRequest(), pb.ListSandboxesResponse, channel=channel)
+        assert caught.value.code is Code.UNAVAILABLE
+    # Supervisors are served to the end.
+    metadata = kit.supervisor(sandbox).metadata
+    await kit.call(
+        "IssueSandboxToken", pb.IssueSandboxTokenRequest(), pb.IssueSandboxTokenResponse,
+        channel=await kit.connect_far(), metadata=metadata,
+    )  # fmt: skip
+    kit.gateway.hurry()
+    await stopping
+    staying.abort()
+    await kit.start()
+    assert not mark.exists()
 
 
 @pytest.mark.parametrize("hurry", [False, True])

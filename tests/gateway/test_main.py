@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from pyopenshell.errors import EXIT_CODES, EXIT_ERROR, Code
-from pyopenshell.gateway.main import main
+from pyopenshell.gateway.app import Gateway
+from pyopenshell.gateway.main import _hurry, _read_lifetime, main
 
 TIMEOUT = 60  # seconds; a start makes keys and probes the machine
 
@@ -83,6 +85,29 @@ def test_a_second_one_says_who_holds_the_state(gateway: Process, tmp_path: Path)
 
 
 @pytest.mark.e2e
+async def test_the_end_of_the_lifetime_pipe_waits_for_no_relay() -> None:
+    hurried = asyncio.Event()
+
+    class Stopping(Gateway):
+        def __init__(self) -> None:
+            """Nothing of it is needed."""
+
+        def hurry(self) -> None:
+            hurried.set()
+
+    lifetime, ours = os.pipe()
+    os.set_blocking(lifetime, False)
+    stop, orphaned = asyncio.Event(), asyncio.Event()
+    _read_lifetime(lifetime, stop, orphaned)
+    assert not stop.is_set()
+    os.close(ours)
+    _read_lifetime(lifetime, stop, orphaned)
+    os.close(lifetime)
+    assert stop.is_set()
+    await _hurry(Stopping(), orphaned)
+    assert hurried.is_set()
+
+
 def test_the_end_of_the_lifetime_pipe_ends_it(tmp_path: Path) -> None:
     lifetime, ours = os.pipe()
     process = Process(tmp_path, lifetime=lifetime)

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from pyopenshell.sdk import local_gateway
 from pyopenshell.sdk.gateways import Endpoint, Registry
 from pyopenshell.sdk.local_gateway import LocalGateway
 from pyopenshell.sdk.paths import Paths
+from pyopenshell.sdk.processes import ProcessName, wait
+from pyopenshell.sdk.running import drains, say_draining
 
 PROGRAM = """
 import argparse, json, os, pathlib, signal, socket, sys
@@ -25,7 +28,8 @@ for name in ("--name", "--state", "--port", "--ready-fd", "--config"):
 a = p.parse_args()
 state = pathlib.Path(a.state)
 (state / "seen.json").write_text(json.dumps({"argv": sys.argv[1:], "cwd": os.getcwd(), "sid": os.getsid(0),
-    "pid": os.getpid(), "token": os.environ.get("OPENSHELL_TOKEN", ""), "stdin": os.readlink("/proc/self/fd/0")}))
+    "pid": os.getpid(), "token": os.environ.get("OPENSHELL_TOKEN", ""), "port": a.port,
+    "stdin": os.readlink("/proc/self/fd/0")}))
 pki = state / "pki"
 pki.mkdir(exist_ok=True)
 for name in ("ca.crt", "client.crt", "client.key"):
@@ -33,10 +37,10 @@ for name in ("ca.crt", "client.crt", "client.key"):
 BODY
 sock = socket.socket()
 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-sock.bind(("127.0.0.1", int(a.port)))
+sock.bind(("127.0.0.1", int(a.port or 0)))
 sock.listen()
 port = sock.getsockname()[1]
-ready = {"endpoint": f"https://127.0.0.1:{port}", "pid": os.getpid(), "port": port}
+ready = {"endpoint": f"https://{os.environ.get('HOST', '127.0.0.1')}:{port}", "pid": os.getpid(), "port": port}
 os.write(int(a.ready_fd), json.dumps(ready).encode() + b"\\n")
 os.close(int(a.ready_fd))
 signal.pause()
@@ -173,3 +177,106 @@ def test_a_configuration_is_passed_on(make: Make, tmp_path: Path) -> None:
     local.start(os.environ, config=tmp_path / "gateway.toml")
     argv = seen(local)["argv"]
     assert isinstance(argv, list) and argv[-4:-2] == ["--config", str(tmp_path / "gateway.toml")]
+
+
+def test_another_configuration_than_the_running_one_s_is_refused(make: Make, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.toml", tmp_path / "two.toml"
+    for file in (one, two):
+        file.write_text("[gateway]\nlog_level = 'debug'\n")
+    first = make().start(os.environ, config=one)
+    assert (first.config, first.stale) == (str(one), False)
+    again = make().start(os.environ, config=one, default_config=two)
+    assert (again.fresh, again.config, again.stale) == (False, str(one), False)
+    with pytest.raises(OpenShellError, match=f"already runs with the configuration {one}.*gateway stop") as caught:
+        make().start(os.environ, config=two)
+    assert caught.value.code is Code.CONFLICT
+    one.write_text("[gateway]\nlog_level = 'info'\n")
+    with pytest.raises(OpenShellError, match="as it was before it was changed"):
+        make().start(os.environ, config=one)
+    assert make().start(os.environ).stale
+    make().stop()
+    make().start(os.environ)
+    with pytest.raises(OpenShellError, match="already runs without a configuration file"):
+        make().start(os.environ, config=one)
+
+
+def test_the_default_configuration_is_a_fresh_gateway_s_and_later_a_hint(make: Make, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[gateway]\nlog_level = 'debug'\n")
+    assert make().start(os.environ, default_config=file).config == str(file)
+    assert not make().start(os.environ, default_config=file).stale
+    file.write_text("")
+    assert make().start(os.environ, default_config=file).stale
+
+
+@pytest.mark.parametrize("where", ["file", "environment"])
+def test_a_configured_port_is_the_gateway_s_to_take(make: Make, tmp_path: Path, where: str) -> None:
+    make().start(os.environ)
+    make().stop()
+    file = tmp_path / "config.toml"
+    file.write_text("[gateway]\nport = 4711\n" if where == "file" else "")
+    environ = {**os.environ, **({"OPENSHELL_GATEWAY_PORT": "4711"} if where == "environment" else {})}
+    local = make()
+    local.start(environ, default_config=file)
+    assert seen(local)["port"] is None
+    local.stop()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert local.start(environ, port=port, default_config=file).gateway.endpoint.port == port
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"), [("0.0.0.0", "127.0.0.1"), ("[::]", "::1"), ("[::1]", "::1"), ("192.0.2.7", "192.0.2.7")]
+)
+def test_it_is_registered_where_it_can_be_reached(make: Make, host: str, reached: str) -> None:
+    assert make().start({**os.environ, "HOST": host}).gateway.endpoint.host == reached
+
+
+def test_a_running_gateway_that_was_forgotten_is_registered_again(make: Make, paths: Paths) -> None:
+    first = make().start(os.environ)
+    Registry(paths).remove("local")
+    again = make().start(os.environ)
+    assert (again.fresh, again.process, again.gateway) == (False, first.process, first.gateway)
+    assert again.gateway.certificate.read_text() == "client.crt"
+
+
+DRAINS = """
+def drain(*_):
+    while not (state / "go").exists():
+        signal.sigtimedwait([], 0.01)
+    os._exit(0)
+signal.signal(signal.SIGTERM, drain)
+"""
+
+
+def test_one_that_drains_is_waited_for_and_started_anew(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    local = make(DRAINS)
+    first = local.start(os.environ)
+    stopping = threading.Thread(target=local.stop)
+    stopping.start()
+    while not drains(local.state, first.process):
+        os.sched_yield()
+    waited: list[ProcessName] = []
+
+    def let_go(process: ProcessName, timeout: float) -> bool:
+        waited.append(process)
+        (local.state / "go").write_text("")
+        return wait(process, timeout)
+
+    monkeypatch.setattr(local_gateway, "wait", let_go)
+    second = make().start(os.environ)
+    assert waited == [first.process]
+    assert second.fresh and second.process != first.process and second.process.alive
+    stopping.join()
+    assert local.process == second.process  # the stop of the first forgets nothing of the second
+
+
+def test_one_that_drains_and_does_not_end(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    local = make()
+    first = local.start(os.environ)
+    say_draining(local.state, first.process)
+    monkeypatch.setattr(local_gateway, "STOP_TIMEOUT", 0.0)
+    with pytest.raises(OpenShellError, match=f"told to stop, and process {first.process.pid} has not ended") as caught:
+        local.start(os.environ)
+    assert caught.value.code is Code.DEADLINE

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from pyopenshell.drivers.base import Birth
-from pyopenshell.gateway.app import Gateway, Settings
+from pyopenshell.gateway.app import Gateway
+from pyopenshell.gateway.settings import Settings
 from pyopenshell.streams import Channel, DataLeg, Endpoint, client_context
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext

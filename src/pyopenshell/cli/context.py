@@ -72,10 +72,17 @@ class Context:
     @cached_property
     def settings(self) -> ClientConfig:
         """What file and environment say; options come before it. Raises INVALID for an unknown key or a bad value."""
-        from pyopenshell.config import CLIENT_FILE, load_client
+        from pyopenshell.config import load_client
 
-        file = self.paths.config / CLIENT_FILE
-        return load_client(self.environ, file=file if file.exists() else None)
+        return load_client(self.environ, file=self.config_file)
+
+    @property
+    def config_file(self) -> Path | None:
+        """The user's configuration file, where there is one: of this command, and of the gateway that it starts."""
+        from pyopenshell.config import USER_FILE
+
+        file = self.paths.config / USER_FILE
+        return file if file.exists() else None
 
     @property
     def chosen_gateway(self) -> str:

@@ -127,7 +127,7 @@ async def start_first_gateway(context: Context) -> None:
         return
     local = LocalGateway(context.paths)
     async with Progress(context, "starting a local gateway"):
-        started = await asyncio.to_thread(local.start, context.environ)
+        started = await asyncio.to_thread(local.start, context.environ, default_config=context.config_file)
     context.err(
         f"no gateway was registered: started {started.gateway.name!r} at {started.gateway.endpoint} "
         f"('openshell gateway stop' ends it)"

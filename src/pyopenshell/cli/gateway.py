@@ -36,24 +36,37 @@ def row(found: Gateway, active: str) -> dict[str, Any]:
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port on 127.0.0.1; 0 takes any. Default: the one it had, or any."
 )
-@click.option("--config", metavar="FILE", help="Configuration of the gateway (TOML).")
+@click.option("--config", metavar="FILE", help="Configuration of the gateway (TOML). Default: your own config.toml.")
 @output_option
 @click.pass_obj
 async def start(context: Context, name: str, port: int | None, config: str | None, output: str) -> None:
-    """Start a gateway on this machine, in the background, and register it. One that runs already is left alone."""
+    """Start a gateway on this machine, in the background, and register it.
+
+    One that runs already is left alone, and refused where another port or configuration is asked for. One that is just being
+    stopped is waited for, and started anew.
+    """
     local = LocalGateway(context.paths, name)
     file = context.path(config) if config else None
     if file is not None and not file.is_file():
         raise OpenShellError(Code.NOT_FOUND, f"configuration {file} does not exist")
     async with Progress(context, f"starting gateway {name}"):
-        started = await asyncio.to_thread(local.start, context.environ, port=port, config=file)
+        started = await asyncio.to_thread(
+            local.start, context.environ, port=port, config=file, default_config=context.config_file
+        )
     found = started.gateway
     if output == "table":
         verb = "serves" if started.fresh else "already runs"
-        context.out(f"gateway {found.name} {verb} at {found.endpoint}, process {started.process.pid}")
+        where = f", configuration {started.config}" if started.config else ""
+        context.out(f"gateway {found.name} {verb} at {found.endpoint}, process {started.process.pid}{where}")
+        if started.stale:
+            context.err(
+                f"its configuration has changed since it was started: "
+                f"'openshell gateway stop {found.name}' and start it again to apply that"
+            )
     else:
         data = row(found, Registry(context.paths).active_name())
-        show_one(context, output, data | {"pid": started.process.pid, "fresh": started.fresh})
+        about = {"config": started.config, "stale": started.stale}
+        show_one(context, output, data | {"pid": started.process.pid, "fresh": started.fresh} | about)
 
 
 @click.command(cls=Command, example="openshell gateway stop")

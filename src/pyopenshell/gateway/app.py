@@ -14,8 +14,6 @@ import ssl
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from pyopenshell.audit.base import Source
 from pyopenshell.audit.log import AuditLog
@@ -27,6 +25,7 @@ from pyopenshell.gateway.auth import Authenticator, Door
 from pyopenshell.gateway.births import Births
 from pyopenshell.gateway.board import Board
 from pyopenshell.gateway.door import EXTENSION, OPENSHELL, Doorkeeper, Rpc
+from pyopenshell.gateway.draining import Draining
 from pyopenshell.gateway.exec import ExecService
 from pyopenshell.gateway.forward import ForwardService
 from pyopenshell.gateway.health import SERVICE as HEALTH
@@ -40,9 +39,10 @@ from pyopenshell.gateway.pki import ensure_pki
 from pyopenshell.gateway.reflection import SERVICES as REFLECTION
 from pyopenshell.gateway.reflection import ReflectionService
 from pyopenshell.gateway.registry import Registry
-from pyopenshell.gateway.relaying import FIRST_MESSAGE_TIMEOUT, Relaying
+from pyopenshell.gateway.relaying import Relaying
 from pyopenshell.gateway.sandboxes import SandboxService
 from pyopenshell.gateway.session_tokens import SessionTokens
+from pyopenshell.gateway.settings import Settings
 from pyopenshell.gateway.ssh_sessions import SshSessionService
 from pyopenshell.gateway.supervisors import SupervisorService
 from pyopenshell.gateway.tokens import ExtensionService
@@ -50,50 +50,20 @@ from pyopenshell.gateway.trail import Trail
 from pyopenshell.gateway.watch import WatchService
 from pyopenshell.gateway.work import Work
 from pyopenshell.linux import memory
-from pyopenshell.relay.limits import ConnectionLimits
-from pyopenshell.relay.sessions import GRACE, HEARTBEAT_INTERVAL, Sessions
-from pyopenshell.relay.switchboard import CLAIM_TIMEOUT, Switchboard
+from pyopenshell.relay.sessions import Sessions
+from pyopenshell.relay.switchboard import Switchboard
 from pyopenshell.store.database import sqlite_url
 from pyopenshell.store.lock import StateLock
 from pyopenshell.store.store import Store
 from pyopenshell.streams.grpc_server import Handler
 from pyopenshell.streams.listener import GrpcServer
 from pyopenshell.streams.tls import server_context
-from pyopenshell.streams.windows import BUDGET, WindowBudget
+from pyopenshell.streams.windows import WindowBudget
 
-DRAIN_TIMEOUT = 5.0  # seconds for relays to end by themselves; a client waits 20 for the whole gateway
 CLOSE_TIMEOUT = 2.0  # seconds for calls that were told to end
-HEARTBEATS_MISSED = 3  # intervals of silence that end a session: one late beat is forgiven
+HEARTBEATS_MISSED = 3  # intervals of silence that end a session
 
 logger = logging.getLogger("pyopenshell.gateway")
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a gateway is made of. Durations in seconds, sizes in bytes."""
-
-    name: str
-    state: Path
-    runtime: Path
-    owner: str
-    version: str
-    host: str = "127.0.0.1"
-    port: int = 0
-    server_names: tuple[str, ...] = ()
-    database_url: str = ""
-    audit: bool = True
-    audit_max_bytes: int = 64 << 20
-    audit_keep: int = 4
-    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
-    session_ttl: float = 24 * 3600.0
-    supervisor_token_ttl: float = 7 * 24 * 3600.0
-    claim_timeout: float = CLAIM_TIMEOUT
-    grace: float = GRACE
-    heartbeat_interval: float = HEARTBEAT_INTERVAL
-    first_message_timeout: float = FIRST_MESSAGE_TIMEOUT
-    relay_budget: int = BUDGET
-    lifetime_gateway: bool = False
-    drain_timeout: float = DRAIN_TIMEOUT
 
 
 class Gateway:
@@ -104,7 +74,7 @@ class Gateway:
         self.driver = driver
         self.port = 0
         self._stack = AsyncExitStack()
-        self._stopping = False
+        self._draining = Draining(settings.state)
         self._work = Work()
 
     @classmethod
@@ -130,14 +100,13 @@ class Gateway:
 
     async def stop(self) -> None:
         """Take no more, let relays end for a moment, close. Sandboxes run on, unless their lifetime is the gateway's."""
-        if self._stopping:
+        if self._draining:
             return
-        self._stopping = True
+        self._draining.begin()
         logger.info("gateway %s stops", self.settings.name)
         self._health.stop_serving()
-        patience = self.settings.drain_timeout + CLOSE_TIMEOUT  # the board is first to end relays, and tells them why
-        drained = [asyncio.ensure_future(server.drain(patience)) for server in self._servers]
         await self.board.idle(self.settings.drain_timeout)
+        drained = [asyncio.ensure_future(server.drain(CLOSE_TIMEOUT)) for server in self._servers]
         self.board.close()
         self._watch.close()
         await asyncio.wait(drained, timeout=CLOSE_TIMEOUT)
@@ -150,6 +119,7 @@ class Gateway:
         settings, stack = self.settings, self._stack
         for directory in (settings.state, settings.runtime):
             stack.callback(StateLock.acquire(directory).release)
+        self._draining.forget()  # one that was killed left it
         tcp = sockets.listen_tcp(settings.host, settings.port)
         stack.callback(tcp.close)
         self.port = int(tcp.getsockname()[1])
@@ -218,7 +188,7 @@ class Gateway:
             ExecService(relaying, start_timeout=first),
             self._watch,
             LogService(self.registry, book),
-            InfoService(settings.version, self.driver.name, facts, lambda: not self._stopping),
+            InfoService(settings.version, self.driver.name, facts, lambda: not self._draining),
             ExtensionService(self.registry, self.board, self.driver, api_tokens, store.ssh_sessions, trail),
         )
         self._rpcs: list[Rpc] = [rpc for service in (*people, supervisors) for rpc in service.rpcs()]
@@ -246,5 +216,5 @@ class Gateway:
         await by_door[Door.FAR].serve(far)
 
     def _handlers(self, door: Door, open_to_all: Mapping[str, Handler]) -> dict[str, Handler]:
-        keeper = Doorkeeper(door, self.authenticator, self.trail)
+        keeper = Doorkeeper(door, self.authenticator, self.trail, refuse=self._draining.refuse)
         return {**open_to_all, **keeper.handlers(self._rpcs)}

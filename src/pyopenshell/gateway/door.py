@@ -92,11 +92,18 @@ class Doorkeeper:
     """Makes handlers that let in whom `authenticator` knows at `door`."""
 
     def __init__(
-        self, door: Door, authenticator: Authenticator, trail: Trail, *, wall: Callable[[], float] = time.time
+        self,
+        door: Door,
+        authenticator: Authenticator,
+        trail: Trail,
+        *,
+        refuse: Callable[[], None] = lambda: None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._door = door
         self._authenticator = authenticator
         self._trail = trail
+        self._refuse = refuse  # raises while nobody new is let in
         self._wall = wall
         self._known = Known()
 
@@ -119,6 +126,8 @@ class Doorkeeper:
         return handle
 
     async def _let_in(self, call: Call, action: Action) -> Caller:
+        if self._door is not Door.FAR:
+            self._refuse()
         now = self._wall()
         credential = call.metadata.get("authorization", call.peer.tls_cert_der)
         try:

@@ -2,8 +2,8 @@
 
 It says that it serves with one JSON line on the ready descriptor: {"endpoint": ..., "pid": ..., "port": ...}. SIGTERM,
 SIGINT and SIGHUP (but under nohup(1)) drain it, and a second one ends the drain; so does the end of the lifetime
-descriptor, and then its sandboxes end with it. What keeps it from serving
-is the last line on stderr, behind `error: `.
+descriptor, at once: its sandboxes end with it, so there is nothing to wait for. What keeps it from serving is the last line
+on stderr, behind `error: `.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from pyopenshell import log
 from pyopenshell.config import GatewayConfig, load_gateway, xdg_dirs
 from pyopenshell.drivers.local import LocalDriver
 from pyopenshell.errors import EXIT_CODES, EXIT_ERROR, EXIT_OK, OpenShellError
-from pyopenshell.gateway.app import Gateway, Settings
+from pyopenshell.gateway.app import Gateway
+from pyopenshell.gateway.settings import Settings
 from pyopenshell.linux import memory
 from pyopenshell.relay.limits import ConnectionLimits
 
@@ -69,7 +70,7 @@ async def _serve(config: GatewayConfig, ready: int | None, lifetime: int | None)
     settings = _settings(config, lifetime is not None)
     sandboxes = settings.state / "sandboxes"
     settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    stop = asyncio.Event()
+    stop, orphaned = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]
     for number in signals:
@@ -77,7 +78,7 @@ async def _serve(config: GatewayConfig, ready: int | None, lifetime: int | None)
     if lifetime is not None:
         os.set_blocking(lifetime, False)
         os.set_inheritable(lifetime, False)
-        loop.add_reader(lifetime, _read_lifetime, lifetime, stop)
+        loop.add_reader(lifetime, _read_lifetime, lifetime, stop, orphaned)
     driver = LocalDriver(sandboxes, strict=config.isolation == "strict", etc_binds=config.etc_binds)
     gateway = await Gateway.start(settings, driver)
     try:
@@ -93,7 +94,9 @@ async def _serve(config: GatewayConfig, ready: int | None, lifetime: int | None)
     finally:
         for number in signals:
             loop.add_signal_handler(number, gateway.hurry)
+        hurrying = asyncio.ensure_future(_hurry(gateway, orphaned))
         await gateway.stop()
+        hurrying.cancel()
 
 
 def _settings(config: GatewayConfig, lifetime_gateway: bool) -> Settings:
@@ -134,7 +137,12 @@ def _owner() -> str:
         return f"uid-{os.geteuid()}"
 
 
-def _read_lifetime(descriptor: int, stop: asyncio.Event) -> None:
+async def _hurry(gateway: Gateway, orphaned: asyncio.Event) -> None:
+    await orphaned.wait()
+    gateway.hurry()
+
+
+def _read_lifetime(descriptor: int, stop: asyncio.Event, orphaned: asyncio.Event) -> None:
     try:
         ended = not os.read(descriptor, 4096)
     except BlockingIOError:
@@ -144,6 +152,7 @@ def _read_lifetime(descriptor: int, stop: asyncio.Event) -> None:
     if ended:
         asyncio.get_running_loop().remove_reader(descriptor)
         stop.set()
+        orphaned.set()
 
 
 def _say_ready(descriptor: int, gateway: Gateway) -> None:

@@ -2,37 +2,37 @@
 
 The gateway is a process of its own in a session of its own; it outlives whoever started it. It says on a pipe that it serves
 (one JSON line: endpoint, pid, port), and only then is it registered, with copies of the certificates it made for its user.
-Afterwards it is known by (pid, start time), written beside its state, so a number that the system gave to another process is
-never taken for it. The port stays the same over restarts: other programs have written it down.
+Afterwards it is known by (pid, start time), written beside its state (`running.py`), so a number that the system gave to
+another process is never taken for it. The port stays the same over restarts: other programs have written it down. One that
+drains is waited for, and then started anew.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.files import locked, private_directory, read_small, write_private
+from pyopenshell.files import locked, private_directory, read_small
 from pyopenshell.model import check_port
 from pyopenshell.sdk.gateways import AUTH_MTLS, Endpoint, Gateway, Registry
 from pyopenshell.sdk.paths import Paths
 from pyopenshell.sdk.port_holder import check_port_free
-from pyopenshell.sdk.processes import ProcessName, end
+from pyopenshell.sdk.processes import ProcessName, end, wait
+from pyopenshell.sdk.running import Record, drains, forget, gateway_table, mark, read_ready, say_draining
 
 DEFAULT_NAME = "local"
 LOOPBACK = "127.0.0.1"
+PORT_VARIABLE = "OPENSHELL_GATEWAY_PORT"
+_ANYWHERE = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - how clients of this machine reach one that listens there
 PROGRAM = (sys.executable, "-P", "-m", "pyopenshell.gateway.main")
 START_TIMEOUT = 30.0  # seconds: a first start makes keys and probes the machine, about one second on a slow one
 STOP_TIMEOUT = 20.0  # seconds for open streams to drain before SIGKILL
-READY_LINE_MAX = 64 * 1024
 _LOG_TAIL = 4096  # bytes of the log that are looked through for the reason of a failed start
 _PKI_FILES = {"ca.crt": "ca.crt", "tls.crt": "client.crt", "tls.key": "client.key"}
 _NOT_INHERITED = ("OPENSHELL_TOKEN",)  # a caller's secret is none of the gateway's business
@@ -40,11 +40,13 @@ _NOT_INHERITED = ("OPENSHELL_TOKEN",)  # a caller's secret is none of the gatewa
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What `start` did: `fresh` is false where the gateway already ran."""
+    """What `start` did: `fresh` is false where the gateway already ran, `stale` where its configuration changed since."""
 
     gateway: Gateway
     process: ProcessName
     fresh: bool
+    config: str = ""
+    stale: bool = False
 
 
 class LocalGateway:
@@ -61,12 +63,8 @@ class LocalGateway:
     @property
     def process(self) -> ProcessName | None:
         """The running gateway, or None."""
-        try:
-            found = json.loads(read_small(self.state / "process.json") or b"{}")
-            process = ProcessName(int(found["pid"]), int(found["start_time"]))
-        except (ValueError, KeyError, TypeError):
-            return None
-        return process if process.alive else None
+        found = Record.load(self.state)
+        return found.process if found is not None and found.process.alive else None
 
     def start(
         self,
@@ -74,13 +72,17 @@ class LocalGateway:
         *,
         port: int | None = None,
         config: Path | None = None,
+        default_config: Path | None = None,
         lifetime: int | None = None,
     ) -> Started:
         """Start the gateway and wait until it serves; where it runs already, say so and change nothing.
 
-        `port` None means the one it had before, or any. `lifetime` is the read end of a pipe: when its last writer is gone,
-        the gateway ends and its sandboxes with it. Raises CONFLICT (a port that is taken, a running gateway on another
-        port, a name that is registered for a remote gateway), and PRECONDITION with the gateway's own reason.
+        `port` None means the one that the configuration names, else the one it had before, or any. `config` is what the
+        gateway must run with, `default_config` what a fresh one takes where nothing is asked for. `lifetime` is the read
+        end of a pipe: when its last writer is gone, the gateway ends and its sandboxes with it.
+        Raises CONFLICT (a port that is taken, a running gateway on another port or with another configuration, a name that
+        is registered for a remote gateway), DEADLINE (one that drains and does not end), and PRECONDITION with the
+        gateway's own reason.
         """
         known = self._registry.load(self.name) if self.name in self._registry.names() else None
         if known is not None and known.is_remote:
@@ -89,23 +91,63 @@ class LocalGateway:
             )
         private_directory(self.state)
         with locked(self.state / ".start.lock"):
-            running = self.process
-            if running is not None and known is not None:
-                if port and port != known.endpoint.port:
-                    raise OpenShellError(
-                        Code.CONFLICT,
-                        f"gateway {self.name!r} already runs on port {known.endpoint.port}, process {running.pid}",
-                        hint=f"'openshell gateway stop {self.name}' first",
-                    )
-                return Started(known, running, fresh=False)
-            if port is None:
+            record = self._still_running()
+            if record is not None:
+                return self._as_it_runs(record, known, port, config, default_config)
+            config = config or default_config
+            table = gateway_table(config)
+            if port is None and "port" not in table and not environ.get(PORT_VARIABLE):
                 port = known.endpoint.port if known is not None else 0
             if port:
                 check_port_free(LOOPBACK, check_port(port))
-            return self._start(environ, port, config, lifetime)
+            return self._start(environ, port, config, mark(table), lifetime)
 
-    def _start(self, environ: Mapping[str, str], port: int, config: Path | None, lifetime: int | None) -> Started:
-        command = [*self._program, "--name", self.name, "--state", str(self.state), "--port", str(port)]
+    def _still_running(self) -> Record | None:
+        """The gateway that runs, after the end of one that drains."""
+        record = Record.load(self.state)
+        if record is None or not record.process.alive:
+            return None
+        if not drains(self.state, record.process):
+            return record
+        if not wait(record.process, STOP_TIMEOUT):
+            raise OpenShellError(
+                Code.DEADLINE,
+                f"gateway {self.name!r} was told to stop, and process {record.pid} has not ended",
+                hint=f"'openshell gateway stop {self.name}' ends it",
+            )
+        forget(self.state, record.process)
+        return None
+
+    def _as_it_runs(
+        self, record: Record, known: Gateway | None, port: int | None, config: Path | None, default: Path | None
+    ) -> Started:
+        """The running gateway, where it is what was asked for. Raises CONFLICT where it is not."""
+        where = known.endpoint if known is not None else Endpoint.parse(record.endpoint)
+        other = ""
+        if port and port != where.port:
+            other = f"on port {where.port}"
+        elif config is not None and record.config != str(config):
+            other = f"with the configuration {record.config}" if record.config else "without a configuration file"
+        elif config is not None and record.settings != mark(gateway_table(config)):
+            other = f"with {config} as it was before it was changed"
+        if other:
+            raise OpenShellError(
+                Code.CONFLICT,
+                f"gateway {self.name!r} already runs {other}, process {record.pid}",
+                hint=f"'openshell gateway stop {self.name}' first",
+            )
+        if known is None:
+            known = self._save(where)
+        seen = config or (Path(record.config) if record.config else default)
+        stale = record.settings != mark(gateway_table(seen))
+        return Started(known, record.process, fresh=False, config=record.config, stale=stale)
+
+    def _start(
+        self, environ: Mapping[str, str], port: int | None, config: Path | None, settings: str, lifetime: int | None
+    ) -> Started:
+        command = [*self._program, "--name", self.name, "--state", str(self.state)]
+        if port is not None:
+            command += ["--port", str(port)]
         if config is not None:
             command += ["--config", str(config)]
         if lifetime is not None:
@@ -127,10 +169,10 @@ class LocalGateway:
             os.close(ready_far)
             ready_far = -1
             try:
-                fields = _read_ready(ready, START_TIMEOUT)
+                fields = read_ready(ready, START_TIMEOUT)
                 if fields is None:
                     raise self._failed_start(log_start)
-                started = self._register(fields)
+                started = self._register(fields, str(config or ""), settings)
             except BaseException:
                 child.terminate()
                 try:
@@ -146,23 +188,27 @@ class LocalGateway:
             if ready_far >= 0:
                 os.close(ready_far)
 
-    def _register(self, fields: Mapping[str, Any]) -> Started:
+    def _register(self, fields: Mapping[str, Any], config: str, settings: str) -> Started:
         process = ProcessName.of(int(fields["pid"]))
         if process is None:
             raise OpenShellError(
                 Code.PRECONDITION, f"gateway {self.name!r} ended right after its start", hint=self._see()
             )
+        told = Endpoint.parse(fields["endpoint"])
+        where = Endpoint(told.scheme, _ANYWHERE.get(told.host, told.host), told.port)
+        gateway = self._save(where)
+        Record(process.pid, process.start_time, str(where), config, settings).save(self.state)
+        return Started(gateway, process, fresh=True, config=config)
+
+    def _save(self, where: Endpoint) -> Gateway:
         credentials = {ours: read_small(self.state / "pki" / its) for ours, its in _PKI_FILES.items()}
-        gateway = self._registry.save(
+        return self._registry.save(
             self.name,
-            Endpoint("https", LOOPBACK, int(fields["port"])),
+            where,
             is_remote=False,
             auth_mode=AUTH_MTLS,
             credentials={name: content for name, content in credentials.items() if content is not None},
         )
-        record = {"pid": process.pid, "start_time": process.start_time}
-        write_private(self.state / "process.json", json.dumps(record).encode())
-        return Started(gateway, process, fresh=True)
 
     def stop(self, timeout: float = STOP_TIMEOUT) -> ProcessName | None:
         """End the gateway: SIGTERM, then SIGKILL after `timeout` seconds. Returns what was ended, None where none ran.
@@ -171,8 +217,10 @@ class LocalGateway:
         """
         process = self.process
         if process is not None:
+            say_draining(self.state, process)
             end(process, timeout)
-        (self.state / "process.json").unlink(missing_ok=True)
+            with locked(self.state / ".start.lock"):
+                forget(self.state, process)
         return process
 
     def _failed_start(self, log_start: int) -> OpenShellError:
@@ -189,25 +237,6 @@ class LocalGateway:
 
     def _see(self) -> str:
         return f"its log: {self.log}"
-
-
-def _read_ready(descriptor: int, timeout: float) -> dict[str, Any] | None:
-    """The ready line as an object, or None where the gateway ended first. Raises DEADLINE."""
-    deadline = time.monotonic() + timeout
-    line = b""
-    while not line.endswith(b"\n"):
-        readable, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
-        if not readable:
-            raise OpenShellError(Code.DEADLINE, f"the gateway was not ready within {timeout:.0f} s")
-        chunk = os.read(descriptor, READY_LINE_MAX)
-        line += chunk
-        if not chunk or len(line) > READY_LINE_MAX:
-            break
-    try:
-        fields = json.loads(line)
-        return {"pid": int(fields["pid"]), "port": int(fields["port"]), "endpoint": str(fields["endpoint"])}
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _private_opener(path: str, flags: int) -> int:

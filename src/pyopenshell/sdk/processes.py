@@ -58,6 +58,12 @@ def end(process: ProcessName, timeout: float) -> bool:
         return False
 
 
+def wait(process: ProcessName, timeout: float) -> bool:
+    """Wait at most `timeout` seconds for the end of a process that somebody else has told to end; whether it has ended."""
+    with _held(process) as descriptor:
+        return not process.alive or _wait(process, descriptor, timeout)
+
+
 def describe(pid: int) -> str:
     """`PID (command)` for people; the command is what the process calls itself, without control characters."""
     try:
