@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.authorize import RULES, Action
-from pyopenshell.gateway.door import EXTENSION, OPENSHELL, REMEMBERED, REMEMBERED_MAX, Known, Rpc
+from pyopenshell.gateway.door import EXTENSION, OPENSHELL, REMEMBERED, REMEMBERED_MAX, Known, Rpc, _until_cut
+from pyopenshell.gateway.leases import Lease
 from pyopenshell.model import Principal, Role
+from pyopenshell.streams.grpc_server import Call
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext
 from pyopenshell.wire.status import GrpcStatus, RemoteError
@@ -101,6 +107,40 @@ def test_what_is_remembered_and_for_how_long() -> None:
         known.put(str(n), owner, 100.0)
     assert known.get(b"der", 100.0) is None
     assert known.get(str(REMEMBERED_MAX - 1), 100.0) is owner
+
+
+class Stalled:
+    """A call whose caller reads nothing: its status would wait behind what it was sent."""
+
+    def __init__(self, unsent: int) -> None:
+        self.stream = SimpleNamespace(unsent=unsent)
+        self.aborted = ""
+
+    def abort(self, reason: str) -> None:
+        self.aborted = reason
+
+
+@pytest.mark.parametrize("unsent", [0, 5])
+async def test_a_caller_that_reads_nothing_is_reset_at_the_end_of_its_token(unsent: int) -> None:
+    lease, call = Lease(), Stalled(unsent)
+
+    async def serve() -> None:
+        lease.end("was revoked")
+        await asyncio.Event().wait()
+
+    with pytest.raises(OpenShellError, match="was revoked"):
+        await _until_cut(serve(), cast(Call, call), lease)
+    assert bool(call.aborted) == bool(unsent)
+
+
+async def test_an_error_of_its_own_is_passed_on() -> None:
+    async def serve() -> None:
+        raise OpenShellError(Code.NOT_FOUND, "nothing")
+
+    call = Stalled(5)
+    with pytest.raises(OpenShellError, match="nothing"):
+        await _until_cut(serve(), cast(Call, call), Lease())
+    assert not call.aborted
 
 
 def test_paths() -> None:

@@ -10,7 +10,8 @@ from google.protobuf.duration_pb2 import Duration
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext
-from tests.support.gateway_kit import Kit, ssh
+from tests.support.gateway_kit import Kit, files, ssh
+from tests.support.waiting import until
 
 
 async def create(kit: Kit, **fields: object) -> ext.CreateTokenResponse:
@@ -71,6 +72,35 @@ async def test_a_revoked_token_takes_its_sessions_with_it(kit: Kit) -> None:
         await leg.read()
     revoke = pb.RevokeSshSessionRequest(token=session.token)
     await kit.call("RevokeSshSession", revoke, pb.RevokeSshSessionResponse)
+
+
+@pytest.mark.parametrize("end", ["revoked", "expired"])
+@pytest.mark.parametrize("follow", ["follow_status", "follow_logs"])
+async def test_an_open_watch_ends_with_its_token(kit: Kit, end: str, follow: str) -> None:
+    await kit.ready()
+    made = await create(kit, **({"ttl": Duration(seconds=1)} if end == "expired" else {}))
+    channel = await kit.connect_tls(cert=False)
+    metadata = [("authorization", f"Bearer {made.secret}")]
+    request = pb.WatchSandboxRequest(sandbox="web", **{follow: True})
+    events = channel.stream("/openshell.v1.OpenShell/WatchSandbox", request, pb.SandboxStreamEvent, metadata=metadata)
+    assert (await anext(events)).sandbox.metadata.name == "web"
+    if end == "revoked":
+        await kit.extension("RevokeToken", ext.RevokeTokenRequest(id="ci"), ext.RevokeTokenResponse)
+    with pytest.raises(OpenShellError, match="API token") as caught:
+        await anext(events)
+    assert caught.value.code is Code.UNAUTHENTICATED
+
+
+async def test_a_stream_that_was_let_in_before_a_revocation_opens_nothing_after_it(kit: Kit) -> None:
+    await kit.ready()
+    metadata = await kit.api_token()
+    call = await (await kit.connect_tls(cert=False)).open("/openshell.v1.OpenShell/ForwardTcp", metadata=metadata)
+    await until(lambda: bool(kit.gateway._leases._held))
+    await kit.extension("RevokeToken", ext.RevokeTokenRequest(id="ci"), ext.RevokeTokenResponse)
+    await call.send(pb.TcpForwardFrame(init=files("web")))
+    with pytest.raises(OpenShellError, match="was revoked") as caught:
+        await call.status()
+    assert caught.value.code is Code.UNAUTHENTICATED
 
 
 @pytest.mark.parametrize("rpc", ["CreateToken", "ListTokens", "RevokeToken", "GetProcesses"])

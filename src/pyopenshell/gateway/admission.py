@@ -51,7 +51,8 @@ class Admission:
             token_hash, granted = session.token_hash, session.max_connections
             ties.append(token_hash)
             ends.append(session.expires_at)
-            record = self._registry.resolve(record.id)  # it may have changed meanwhile
+            record = self._registry.resolve(record.id)  # it may have changed meanwhile, as the caller's token may
+            caller.may(forward_action(target), record.id)
         phases.check_open(record)
         return Request(
             sandbox_id=record.id,

@@ -32,6 +32,7 @@ from pyopenshell.gateway.health import SERVICE as HEALTH
 from pyopenshell.gateway.health import HealthService
 from pyopenshell.gateway.info import InfoService
 from pyopenshell.gateway.jwt import SupervisorTokens
+from pyopenshell.gateway.leases import Leases
 from pyopenshell.gateway.lifecycle import Lifecycle
 from pyopenshell.gateway.log_book import LogBook
 from pyopenshell.gateway.logs import LogService
@@ -172,6 +173,7 @@ class Gateway:
         self.authenticator = Authenticator(
             owner=settings.owner, owner_uid=os.geteuid(), api_tokens=api_tokens, supervisor_tokens=supervisor_tokens
         )
+        self._leases = Leases(trail.wall)
         admission = Admission(self.registry, session_tokens, settings.limits, trail)
         relaying = Relaying(admission, self.board, trail)
         first = settings.first_message_timeout
@@ -189,7 +191,9 @@ class Gateway:
             self._watch,
             LogService(self.registry, book),
             InfoService(settings.version, self.driver.name, facts, lambda: not self._draining),
-            ExtensionService(self.registry, self.board, self.driver, api_tokens, store.ssh_sessions, trail),
+            ExtensionService(
+                self.registry, self.board, self.driver, api_tokens, store.ssh_sessions, self._leases, trail
+            ),
         )
         self._rpcs: list[Rpc] = [rpc for service in (*people, supervisors) for rpc in service.rpcs()]
 
@@ -216,5 +220,5 @@ class Gateway:
         await by_door[Door.FAR].serve(far)
 
     def _handlers(self, door: Door, open_to_all: Mapping[str, Handler]) -> dict[str, Handler]:
-        keeper = Doorkeeper(door, self.authenticator, self.trail, refuse=self._draining.refuse)
+        keeper = Doorkeeper(door, self.authenticator, self.trail, self._leases, refuse=self._draining.refuse)
         return {**open_to_all, **keeper.handlers(self._rpcs)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.message import Message
@@ -18,6 +18,7 @@ from pyopenshell.audit import entities
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.auth import Authenticator, Door
 from pyopenshell.gateway.authorize import Action, authorize
+from pyopenshell.gateway.leases import Lease, Leases
 from pyopenshell.gateway.trail import Trail
 from pyopenshell.model import Principal
 from pyopenshell.streams.grpc_server import Call, Handler, server_stream, unary
@@ -36,6 +37,7 @@ class Caller:
 
     principal: Principal
     call: Call
+    lease: Lease = field(default_factory=Lease)
 
     @property
     def address(self) -> str:
@@ -43,13 +45,17 @@ class Caller:
         return self.call.peer.address
 
     def may(self, action: Action, sandbox_id: str = "") -> None:
-        """Raise FORBIDDEN unless the caller may do `action` on this sandbox."""
+        """Raise FORBIDDEN unless the caller may do `action` on this sandbox, UNAUTHENTICATED where its token has ended."""
+        self.lease.check()
         authorize(self.principal, action, sandbox_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Rpc:
-    """One RPC of a service: exactly one of the three functions is set."""
+    """One RPC of a service: exactly one of the three functions is set. `cut`: it ends with the caller's token.
+
+    A call that opens a relay is not cut here: the relay ends with the token, and its outcome is told by that.
+    """
 
     action: Action
     request: type[Message] | None = None
@@ -57,6 +63,7 @@ class Rpc:
     many: Callable[[Any, Caller], AsyncIterator[Message]] | None = None
     raw: Callable[[Caller], Awaitable[None]] | None = None
     service: str = OPENSHELL
+    cut: bool = False
 
     @property
     def path(self) -> str:
@@ -96,6 +103,7 @@ class Doorkeeper:
         door: Door,
         authenticator: Authenticator,
         trail: Trail,
+        leases: Leases,
         *,
         refuse: Callable[[], None] = lambda: None,
         wall: Callable[[], float] = time.time,
@@ -103,6 +111,7 @@ class Doorkeeper:
         self._door = door
         self._authenticator = authenticator
         self._trail = trail
+        self._leases = leases
         self._refuse = refuse  # raises while nobody new is let in
         self._wall = wall
         self._known = Known()
@@ -113,19 +122,17 @@ class Doorkeeper:
 
     def _handler(self, rpc: Rpc) -> Handler:
         async def handle(call: Call) -> None:
-            caller = await self._let_in(call, rpc.action)
-            if rpc.raw is not None:
-                await rpc.raw(caller)
-            elif rpc.one is not None and rpc.request is not None:
-                one = rpc.one
-                await unary(rpc.request, lambda request, _: one(request, caller))(call)
-            elif rpc.many is not None and rpc.request is not None:
-                many = rpc.many
-                await server_stream(rpc.request, lambda request, _: many(request, caller))(call)
+            principal = await self._let_in(call, rpc.action)
+            with self._leases.hold(principal) as lease:
+                serving = _serve(rpc, Caller(principal, call, lease))
+                if rpc.cut:
+                    await _until_cut(serving, call, lease)
+                else:
+                    await serving
 
         return handle
 
-    async def _let_in(self, call: Call, action: Action) -> Caller:
+    async def _let_in(self, call: Call, action: Action) -> Principal:
         if self._door is not Door.FAR:
             self._refuse()
         now = self._wall()
@@ -142,4 +149,27 @@ class Doorkeeper:
             if error.code in (Code.UNAUTHENTICATED, Code.FORBIDDEN):
                 self._trail.note(entities.caller_refused, action.value, error.code, error.message, call.peer.address)
             raise
-        return Caller(principal, call)
+        return principal
+
+
+async def _serve(rpc: Rpc, caller: Caller) -> None:
+    call = caller.call
+    if rpc.raw is not None:
+        await rpc.raw(caller)
+    elif rpc.one is not None and rpc.request is not None:
+        one = rpc.one
+        await unary(rpc.request, lambda request, _: one(request, caller))(call)
+    elif rpc.many is not None and rpc.request is not None:
+        many = rpc.many
+        await server_stream(rpc.request, lambda request, _: many(request, caller))(call)
+
+
+async def _until_cut(serving: Awaitable[None], call: Call, lease: Lease) -> None:
+    """Serve until the end of the caller's token; a caller that reads nothing is reset, for it would never see a status."""
+    try:
+        async with lease.cutting():
+            await serving
+    except OpenShellError:
+        if lease.ended is not None and call.stream.unsent:
+            call.abort(lease.ended.message)
+        raise

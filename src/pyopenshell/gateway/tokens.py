@@ -11,6 +11,7 @@ from pyopenshell.gateway.api_tokens import TokenBook, token_subject
 from pyopenshell.gateway.authorize import Action
 from pyopenshell.gateway.board import Board
 from pyopenshell.gateway.door import EXTENSION, Caller, Rpc
+from pyopenshell.gateway.leases import Leases
 from pyopenshell.gateway.registry import Registry
 from pyopenshell.gateway.trail import Trail
 from pyopenshell.linux.process import own_start_time
@@ -33,6 +34,7 @@ class ExtensionService:
         driver: Driver,
         tokens: TokenBook,
         sessions: SshSessions,
+        leases: Leases,
         trail: Trail,
     ) -> None:
         self._registry = registry
@@ -40,6 +42,7 @@ class ExtensionService:
         self._driver = driver
         self._tokens = tokens
         self._sessions = sessions
+        self._leases = leases
         self._trail = trail
 
     def rpcs(self) -> list[Rpc]:
@@ -66,11 +69,12 @@ class ExtensionService:
         return ext.ListTokensResponse(tokens=[_token(record) for record in await self._tokens.list()])
 
     async def revoke_token(self, request: ext.RevokeTokenRequest, caller: Caller) -> ext.RevokeTokenResponse:
-        """Revoke a token, with every session it made and every relay it opened. Raises NOT_FOUND."""
+        """Revoke a token, with every session it made, every relay it opened and every stream. Raises NOT_FOUND."""
         now = self._trail.wall()
         record = await self._tokens.revoke(request.id, now)
         subject = token_subject(record.id)
         self._board.cut(principal_tie(subject), Cause.REVOKED)
+        self._leases.revoke(subject)
         for token_hash in await self._sessions.revoke_of(subject, now):
             self._board.cut(token_hash, Cause.REVOKED)
         self._trail.note(entities.token_revoked, caller.principal, record.id, record.name)

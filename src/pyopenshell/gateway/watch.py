@@ -39,7 +39,7 @@ class WatchService:
 
     def rpcs(self) -> list[Rpc]:
         """What this service has."""
-        return [Rpc(Action.WATCH_SANDBOX, pb.WatchSandboxRequest, many=self.watch)]
+        return [Rpc(Action.WATCH_SANDBOX, pb.WatchSandboxRequest, many=self.watch, cut=True)]
 
     async def watch(self, request: pb.WatchSandboxRequest, caller: Caller) -> AsyncIterator[pb.SandboxStreamEvent]:
         """Events until the sandbox is gone, or at rest with `stop_on_terminal`. Raises NOT_FOUND, INVALID."""
