@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hpack import Decoder, Encoder
+from hpack.hpack import encode_integer
 
 from pyopenshell.http2.codes import ErrorCode
 from pyopenshell.http2.events import Header
@@ -69,6 +70,35 @@ def test_the_peers_table_size_binds_up_to_ours() -> None:
     assert decoder.header_table_size == 0
     for _ in range(2):
         assert decode(decoder, codec.encode(REQUEST)) == REQUEST
+
+
+@pytest.mark.parametrize(
+    ("sizes", "updates"),
+    [
+        ([0, 4_096], [0, 4_096]),
+        ([100, 0, 4_096, 200], [0, 200]),
+        ([200, 100], [100]),
+        ([100, 4_096, 100], [100]),
+        ([4_096, 2**32 - 1], []),
+    ],
+)
+def test_the_next_block_names_the_smallest_table_and_the_last(sizes: list[int], updates: list[int]) -> None:
+    codec, plain, decoder = HeaderCodec(Limits()), HeaderCodec(Limits()), Decoder()
+    for one in (codec, plain):
+        one.encode(REQUEST)
+    for size in sizes:
+        codec.peer_table(size)
+    block = codec.encode([(b"x", b"1")])
+    assert block.startswith(b"".join(encode_update(size) for size in updates))
+    assert block[:1] and (bool(updates) or block == plain.encode([(b"x", b"1")]))
+    decoder.max_allowed_table_size = sizes[-1]
+    assert decode(decoder, block) == [(b"x", b"1")]
+
+
+def encode_update(size: int) -> bytes:
+    prefix = encode_integer(size, 5)
+    prefix[0] |= 0x20
+    return bytes(prefix)
 
 
 def test_header_list_at_the_limit_and_over_it() -> None:

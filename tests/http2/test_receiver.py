@@ -169,6 +169,13 @@ def test_settings_are_acknowledged() -> None:
     assert hand.sent() == [Sent(peer.SETTINGS, peer.ACK, 0, b"")]
 
 
+def test_a_header_table_that_was_small_for_a_moment_is_named() -> None:
+    hand = server()
+    hand.feed(settings((1, 0), (1, 4_096)), hand.request())
+    hand.engine.send_headers(1, RESPONSE)
+    assert hand.sent()[-1].payload.startswith(b"\x20\x3f\xe1\x1f"), "updates to 0 and to 4096 (RFC 7541 section 6.3)"
+
+
 def test_an_acknowledgement_has_no_payload() -> None:
     ended(server().feed(frame(peer.SETTINGS, peer.ACK, 0, bytes(6))), ErrorCode.FRAME_SIZE_ERROR)
 

@@ -17,8 +17,6 @@ def apply(settings: PeerSettings, key: int, value: int, peer: Role = Role.CLIENT
 @pytest.mark.parametrize(
     ("key", "value", "name"),
     [
-        (1, 0, "header_table"),
-        (1, 2**32 - 1, "header_table"),
         (3, 0, "max_streams"),
         (3, ASSUMED_STREAMS, "max_streams"),
         (4, 0, "initial_window"),
@@ -32,6 +30,14 @@ def test_values_that_hold(key: int, value: int, name: str) -> None:
     settings = PeerSettings()
     apply(settings, key, value)
     assert getattr(settings, name) == value
+
+
+def test_every_table_size_of_the_last_frame_is_kept() -> None:
+    settings = PeerSettings()
+    settings.apply(memoryview(bytes.fromhex("000100000000 00010000ffff")), Role.CLIENT)
+    assert settings.header_tables == [0, 0xFFFF]
+    apply(settings, 3, 1)
+    assert settings.header_tables == []
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,16 @@ class HeaderCodec:
         self._lists: dict[bytes, list[Header]] = {}
 
     def peer_table(self, size: int) -> None:
-        """The peer's HEADER_TABLE_SIZE: we use at most that, and at most our own limit."""
+        """The peer's HEADER_TABLE_SIZE: we use at most that, and at most our own limit.
+
+        Of the sizes since the last block, the next one names the smallest and the last (RFC 7541 section 4.2): the peer
+        has evicted down to the smallest, and refuses one in between that is over the last.
+        """
         self._encoder.header_table_size = min(size, self._ceiling)
+        changes = self._encoder.table_size_changes
+        if changes:
+            smallest, last = min(changes), changes[-1]
+            changes[:] = [smallest, last] if smallest < last else [last]
         self._blocks.clear()
 
     def encode(self, headers: Sequence[Header]) -> bytes:

@@ -140,11 +140,11 @@ class Receiver:
                 self._settings.spend(self.now)
             return
         self._settings.spend(self.now)
-        window, table, streams = self._peer.initial_window, self._peer.header_table, self._peer.max_streams
+        window, streams = self._peer.initial_window, self._peer.max_streams
         self._peer.apply(frame.payload, Role.SERVER if self._role is Role.CLIENT else Role.CLIENT)
         self._outbox.max_frame = self._peer.max_frame
-        if self._peer.header_table != table:
-            self._codec.peer_table(self._peer.header_table)
+        for size in self._peer.header_tables:
+            self._codec.peer_table(size)
         if self._peer.max_streams > streams and self._role is Role.CLIENT:
             self._tell(StreamsAllowed(self._peer.max_streams))
         if self._peer.initial_window != window:

@@ -20,11 +20,11 @@ ASSUMED_STREAMS = 100
 class PeerSettings:
     """The peer's values, which bind what we send. They start at the protocol's defaults."""
 
-    __slots__ = ("header_table", "initial_window", "max_frame", "max_header_list", "max_streams", "seen")
+    __slots__ = ("header_tables", "initial_window", "max_frame", "max_header_list", "max_streams", "seen")
 
     def __init__(self) -> None:
         self.seen = False
-        self.header_table = 4_096
+        self.header_tables: list[int] = []  # of the last frame: a size that held for a moment evicts too
         self.max_streams = ASSUMED_STREAMS
         self.initial_window = codes.DEFAULT_WINDOW
         self.max_frame = codes.MIN_MAX_FRAME
@@ -35,12 +35,13 @@ class PeerSettings:
 
         `payload` is a whole number of parameters.
         """
+        self.header_tables = []
         if not self.seen:
             self.seen = True
             self.max_streams = codes.MAX_STREAM_ID  # a server that says nothing takes as many as ids exist
         for key, value in PARAMETER.iter_unpack(payload):
             if key == codes.SETTINGS_HEADER_TABLE_SIZE:
-                self.header_table = value
+                self.header_tables.append(value)
             elif key == codes.SETTINGS_ENABLE_PUSH:
                 _check(value <= 1 and not (peer is Role.SERVER and value), f"ENABLE_PUSH is {value}")
             elif key == codes.SETTINGS_MAX_CONCURRENT_STREAMS:
