@@ -66,11 +66,13 @@ class HeaderCodec:
         Of the sizes since the last block, the next one names the smallest and the last (RFC 7541 section 4.2): the peer
         has evicted down to the smallest, and refuses one in between that is over the last.
         """
-        self._encoder.header_table_size = min(size, self._ceiling)
+        size = min(size, self._ceiling)
+        if size == self._encoder.header_table_size:
+            return  # the same size again would make the encoder forget the changes that it has not named yet
+        self._encoder.header_table_size = size
         changes = self._encoder.table_size_changes
-        if changes:
-            smallest, last = min(changes), changes[-1]
-            changes[:] = [smallest, last] if smallest < last else [last]
+        smallest, last = min(changes), changes[-1]
+        changes[:] = [smallest, last] if smallest < last else [last]
         self._blocks.clear()
 
     def encode(self, headers: Sequence[Header]) -> bytes:
