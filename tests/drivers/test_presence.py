@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyopenshell.drivers import presence
+from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.linux import process
 
 #: Locks the file, says so, ends with its standard input; without a grace it would have to be killed.
@@ -17,7 +18,7 @@ import os, signal, sys
 from pyopenshell.drivers import presence
 presence.hold(os.open(sys.argv[1], os.O_RDWR))
 if sys.argv[2] == "stubborn":
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(presence.END_SANDBOX, signal.SIG_IGN)
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -58,6 +59,16 @@ async def test_the_holder_is_found_ended_and_not_found_again(lock: Path, holder:
     await held.ended()
     held.release()
     held.release()
+
+
+async def test_one_that_does_not_end_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "KILL_TIMEOUT", 0.01)
+    monkeypatch.setattr(presence.Held, "kill", lambda *_: None)
+    myself = presence.Held(os.getpid(), 0, os.pidfd_open(os.getpid()))
+    with pytest.raises(OpenShellError, match=f"process {os.getpid()} was killed and is not gone") as caught:
+        await myself.end()
+    assert caught.value.code is Code.DEADLINE
+    myself.release()
 
 
 def test_a_holder_that_let_go_before_the_second_look_is_not_taken(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:

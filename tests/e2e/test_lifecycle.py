@@ -45,6 +45,40 @@ def test_a_main_process_that_fails_is_an_error_with_its_code_and_start_runs_it_a
     wait_phase(world, job, "Error")
 
 
+#: Its last act takes a moment, is on a group's member, and is seen in the workspace and in the log.
+GRACEFUL = """
+sh -c 'trap "sleep 0.3; echo saved >> /sandbox/state; echo bye; exit 0" TERM; echo up; while :; do sleep 0.05; done' &
+trap 'wait; exit 0' TERM
+wait
+"""
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_main_process_is_asked_to_end_before_it_is_killed(lasting_world: World, restarted: bool) -> None:
+    world = lasting_world
+    world.run("sandbox", "create", "job", "--", "sh", "-c", GRACEFUL).ok()
+    logs = world.popen("sandbox", "logs", "job", "--follow", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    assert logs.stdout is not None
+    assert b"up" in logs.stdout.readline()
+    logs.kill()
+    logs.communicate()
+    if restarted:
+        world.stop()
+        world.start()
+    world.run("sandbox", "stop", "job").ok()
+    assert world.run("sandbox", "get", "job", "-o", "json").json["phase"] == "Stopped"
+    assert "bye" in world.run("sandbox", "logs", "job").ok().text
+    world.run("sandbox", "start", "job").ok()
+    assert world.run("sandbox", "exec", "-n", "job", "--", "cat", "/sandbox/state").ok().out == b"saved\n"
+
+
+@pytest.mark.slow
+def test_one_that_does_not_end_when_asked_is_killed(world: World, job: str) -> None:
+    world.run("sandbox", "create", job, "--", "sh", "-c", "trap '' TERM; while :; do sleep 1; done").ok()
+    world.run("sandbox", "stop", job).ok()
+    assert world.run("sandbox", "get", job, "-o", "json").json["phase"] == "Stopped"
+
+
 def wait_phase(world: World, name: str, phase: str) -> dict[str, object]:
     """Follow `sandbox watch` until the phase is seen; the record of then."""
     watch = world.popen("sandbox", "watch", name, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)

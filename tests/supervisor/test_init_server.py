@@ -55,6 +55,31 @@ def test_a_peer_from_inside_is_sent_away_and_the_reserve_serves_when_descriptors
     assert done.stdout == "[b'', b''] 3\n"
 
 
+#: An orphan that has the pid of a process whose end was not acknowledged yet.
+AGAIN = """
+import os, socket
+from pyopenshell.linux.ids import single_ids
+from pyopenshell.supervisor.init_loop import Loop
+from pyopenshell.supervisor.init_server import Server
+from pyopenshell.supervisor.init_spawn import Spawner
+from pyopenshell.supervisor.init_table import Row
+server = Server(Loop(print), socket.socket(), Spawner({}, "/", single_ids()), {}, {})
+pid = os.fork()
+if pid == 0:
+    os._exit(0)
+row = Row(pid, "main", None, False, status=3 << 8)
+server._table.add(row)
+os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+server._reap()
+print(row.exit()["code"])
+"""
+
+
+def test_an_orphan_is_not_taken_for_an_ended_process_with_its_pid() -> None:
+    done = subprocess.run([sys.executable, "-c", AGAIN], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == "3\n"
+
+
 async def ask(client: InitClient, request: dict[str, object], *fds: int) -> object:
     return await client._link.ask(request, fds)
 

@@ -56,6 +56,10 @@ class Gateway:
         self.requests: list[pb.PushSandboxLogsRequest] = []
         self.fail: list[Code] = []
         self.got = asyncio.Event()
+        self.closed = 0
+
+    async def close(self) -> None:
+        self.closed += 1
 
     async def unary(
         self, path: str, request: pb.PushSandboxLogsRequest, _kind: object, **_: object
@@ -128,3 +132,33 @@ async def test_lost_lines_are_said_once(monkeypatch: pytest.MonkeyPatch) -> None
     assert [line.message for line in second.logs] == ["4"]
     pushing.cancel()
     await asyncio.wait([pushing])
+
+
+async def test_what_is_left_goes_over_a_connection_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "BATCH_MAX", 1)
+    ring, gateway = LogRing(lambda: 1.0), Gateway()
+    made: list[Gateway] = []
+
+    async def connect() -> Gateway:
+        made.append(gateway)
+        return gateway
+
+    pusher = LogPusher(ring, "id", ())
+    await pusher.last(connect)  # type: ignore[arg-type]
+    assert made == []
+    for text in (b"1", b"2"):
+        ring.append("stdout", text)
+    gateway.fail = [Code.UNAVAILABLE]
+    await pusher.last(connect)  # type: ignore[arg-type]
+    assert (gateway.requests, ring.empty) == ([], False)
+    await pusher.last(connect)  # type: ignore[arg-type]
+    assert [line.message for request in gateway.requests for line in request.logs] == ["1", "2"]
+    assert (len(made), gateway.closed) == (2, 2)
+
+
+async def test_the_last_lines_are_not_pushed_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "LAST_TIMEOUT", 0.01)
+    ring = LogRing(lambda: 1.0)
+    ring.append("stdout", b"x")
+    await LogPusher(ring, "id", ()).last(asyncio.get_running_loop().create_future)  # type: ignore[arg-type]
+    assert not ring.empty

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pyopenshell.drivers.presence import END_SANDBOX
 from pyopenshell.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, Code, OpenShellError
 from pyopenshell.linux.ids import range_ids
 from pyopenshell.model import SandboxSpec, new_id
@@ -96,6 +97,23 @@ async def test_its_lifetime_can_be_the_gateways(tmp_path: Path, init: list[Init]
         os.close(gateways)
         await running
     os.close(lifetime)
+    born.close()
+
+
+async def test_asked_to_end_it_ends_the_main_process_first(tmp_path: Path, init: list[Init]) -> None:
+    born = Born(
+        tmp_path, command=("/bin/sh", "-c", "trap 'echo bye; exit 9' TERM; echo up; while :; do sleep 0.01; done")
+    )
+    async with FakeGateway(tmp_path) as gateway:
+        running = asyncio.create_task(supervise(born.birth))
+        session = await gateway.connected()
+        await gateway.pushed.wait()
+        gateway.reject = "it is stopped"
+        session.call.abort()
+        os.kill(os.getpid(), END_SANDBOX)
+        await running
+        assert (await init[0].spawned[0].wait()).code == 9
+        assert (gateway.lines[0].message, gateway.lines[-1].message) == ("up", "bye")  # between: what the shell says
     born.close()
 
 

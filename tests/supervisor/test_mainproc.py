@@ -170,3 +170,20 @@ async def test_the_end_of_a_supervisor_is_not_its_end(init: Keeping) -> None:
     assert init.spawned[0].signals == []
     await init.spawned[0].signal(15)
     assert await init.spawned[0].wait() == Exit(signal=15)
+
+
+async def test_it_is_asked_to_end_and_waited_for(init: Keeping) -> None:
+    ring = LogRing()
+    process = main(
+        init, "/bin/sh", "-c", "trap 'echo bye; exit 9' TERM; echo up; while :; do sleep 0.01; done", ring=ring
+    )
+    await process.end()  # it was not started
+    await process.start()
+    running = asyncio.create_task(process.run())
+    assert [line.text for line in await ring.batch()] == [b"up"]
+    await process.end()
+    await running
+    assert process.state().exit_code == 9
+    assert (await ring.batch())[-1].text == b"bye"
+    await process.end()
+    assert init.spawned[0].signals == [15]

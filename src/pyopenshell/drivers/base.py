@@ -91,13 +91,14 @@ class Driver(ABC):
 
     @abstractmethod
     async def stop(self, sandbox_id: str) -> None:
-        """End every process of the sandbox and return when its namespaces are gone. Of a stopped or unknown one:
-        nothing.
+        """Ask the main process to end (SIGTERM to its process group) and give it some seconds, end every process of the
+        sandbox, and return when its namespaces are gone. Of a stopped or unknown one: nothing. Raises DEADLINE where a
+        process cannot be ended; asked again, it is not waited for.
         """
 
     @abstractmethod
     async def delete(self, sandbox_id: str) -> None:
-        """Stop the sandbox and remove all its files. Of an unknown one: nothing."""
+        """Stop the sandbox, with less patience, and remove all its files. Of an unknown one: nothing. Raises as `stop`."""
 
     @abstractmethod
     async def processes(self, sandbox_id: str = "") -> list[ProcessName]:

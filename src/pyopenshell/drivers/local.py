@@ -23,7 +23,7 @@ from pyopenshell.drivers.base import Birth, Driver, ProcessName
 from pyopenshell.drivers.configs import ids_in
 from pyopenshell.drivers.files import SandboxFiles, check_source
 from pyopenshell.drivers.isolation import Isolation
-from pyopenshell.drivers.running import Running, make_init, make_supervisor
+from pyopenshell.drivers.running import GRACE, STOP_GRACE, Running, end_unheld, make_init, make_supervisor
 from pyopenshell.drivers.watch import watch
 from pyopenshell.drivers.zygote import ZYGOTE_TITLE, Zygote
 from pyopenshell.errors import Code, OpenShellError
@@ -129,13 +129,13 @@ class LocalDriver(Driver):
     async def stop(self, sandbox_id: str) -> None:
         """See `Driver.stop`."""
         async with self._locks[sandbox_id]:
-            await self._stop(SandboxFiles.of(self._sandboxes, sandbox_id), sandbox_id)
+            await self._stop(SandboxFiles.of(self._sandboxes, sandbox_id), sandbox_id, STOP_GRACE)
 
     async def delete(self, sandbox_id: str) -> None:
         """See `Driver.delete`."""
         files = SandboxFiles.of(self._sandboxes, sandbox_id)
         async with self._locks[sandbox_id]:
-            await self._stop(files, sandbox_id)
+            await self._stop(files, sandbox_id, GRACE)
             if files.directory.exists():
                 await tasks.remove(self._zygote, files.directory, await self._isolation.ids())
         del self._locks[sandbox_id]
@@ -220,15 +220,11 @@ class LocalDriver(Driver):
         if self.on_exit is not None:
             self.on_exit(sandbox_id, f"the sandbox's init ended: {words or 'it was killed from outside'}")
 
-    async def _stop(self, files: SandboxFiles, sandbox_id: str) -> None:
+    async def _stop(self, files: SandboxFiles, sandbox_id: str, grace: float) -> None:
         running = self._running.pop(sandbox_id, None)
         if running is None:
-            for lock in (files.supervisor_lock, files.init_lock):
-                held = presence.find(lock)
-                if held is not None:
-                    await held.end()
-                    held.release()
+            await end_unheld(files, sandbox_id, grace)
             return
         if running.watcher is not None:
             running.watcher.cancel()
-        await running.end()
+        await running.end(grace)

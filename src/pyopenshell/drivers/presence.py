@@ -18,8 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyopenshell.drivers.messages import readable
+from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.linux import process
 
+#: What the driver asks a supervisor by to end its sandbox. Not SIGTERM, by which a person ends one supervisor and the
+#: sandbox goes on; as systemd(1) halts.
+END_SANDBOX = signal.SIGRTMIN + 3
+#: Seconds that a killed process has to be gone. The kernel takes milliseconds, or some seconds to free many gigabytes.
+KILL_TIMEOUT = 20.0
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock with 64-bit offsets: type, whence, start, len, pid
 
 
@@ -42,15 +48,28 @@ class Held:
             await readable(copy.fd)
 
     async def end(self, grace: float = 0.0) -> None:
-        """End it: SIGTERM and `grace` seconds where there is a grace, then SIGKILL. Returns when it is gone."""
+        """End it: END_SANDBOX and `grace` seconds where there is a grace, then SIGKILL. Returns when it is gone.
+
+        Raises DEADLINE where it does not go: it, or a process of the pid namespace that it is process 1 of, sleeps in the
+        kernel where no signal is heard, or was never reaped by a parent outside.
+        """
         if grace:
-            self.kill(signal.SIGTERM)
+            self.kill(END_SANDBOX)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace):
                     await self.ended()
                     return
         self.kill()
-        await self.ended()
+        try:
+            async with asyncio.timeout(KILL_TIMEOUT):
+                await self.ended()
+        except TimeoutError:
+            raise OpenShellError(
+                Code.DEADLINE,
+                f"process {self.pid} was killed and is not gone after {KILL_TIMEOUT:.0f} s: it or a process that it "
+                "waits for is held in the kernel, or not reaped by its parent",
+                hint="see 'ps -eo pid,ppid,stat,wchan:30,args'; asked again, this does not wait for it",
+            ) from None
 
     def release(self) -> None:
         """Close the pidfd. Idempotent."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pyopenshell.drivers import limits
+from pyopenshell.drivers import limits, presence
 from pyopenshell.drivers.base import Birth
 from pyopenshell.drivers.configs import InitConfig, SupervisorConfig, ids_to_json, send_config, spec_to_json
 from pyopenshell.drivers.files import SandboxFiles
@@ -22,8 +22,11 @@ from pyopenshell.drivers.zygote import Zygote, answer
 from pyopenshell.linux import cgroups
 from pyopenshell.linux.ids import Ids
 
-#: A supervisor that is asked to end says goodbye to the gateway in milliseconds; nothing of the user's waits for it.
-SUPERVISOR_GRACE = 2.0
+#: Seconds that a supervisor, asked to end, has to end the main process; without one it is gone in milliseconds. As
+#: `docker stop` gives.
+STOP_GRACE = 10.0
+#: The same where nothing that it could save is kept.
+GRACE = 2.0
 #: A killed process leaves its cgroup a moment after its pidfd told its end; one second is far more than that takes.
 GROUP_ATTEMPTS = 50
 GROUP_PAUSE = 0.02
@@ -48,12 +51,16 @@ class Running:
     watcher: asyncio.Task[None] | None = None
     log_start: int = 0
 
-    async def end(self) -> None:
-        """End both processes, wait until the sandbox's namespaces are empty, and give everything back. Idempotent."""
-        if self.supervisor is not None:
-            await self.supervisor.end(SUPERVISOR_GRACE)
-        await self.init.end()
-        self.release()
+    async def end(self, grace: float = GRACE) -> None:
+        """End the main process within `grace` seconds, then both processes; wait until the sandbox's namespaces are empty,
+        and give everything back. Idempotent. Raises DEADLINE where they do not end; nothing is held then either.
+        """
+        try:
+            if self.supervisor is not None:
+                await self.supervisor.end(grace)
+            await self.init.end()
+        finally:
+            self.release()
         if self.group is not None:
             await remove_group(self.group)
             self.group = None
@@ -66,6 +73,18 @@ class Running:
         close_all([fd for fd in (self.userns, *self.procs) if fd >= 0])
         self.userns = -1
         self.procs = []
+
+
+async def end_unheld(files: SandboxFiles, sandbox_id: str, grace: float) -> None:
+    """`Running.end` for a sandbox that a lost driver left. Raises DEADLINE."""
+    for lock, patience in ((files.supervisor_lock, grace), (files.init_lock, 0.0)):
+        held = presence.find(lock)
+        if held is not None:
+            try:
+                await held.end(patience)
+            finally:
+                held.release()
+    await remove_group(cgroups.existing(sandbox_id))
 
 
 async def remove_group(group: cgroups.Group) -> None:

@@ -231,7 +231,7 @@ class Server:
             if pid == 0:
                 return
             row = self._table.get(pid)
-            if row is not None:
+            if row is not None and not row.ended:  # an ended row may meet its pid again, as that of an orphan
                 row.status = status
                 row.end_input()
                 self._tell_exit(row)

@@ -3,19 +3,22 @@
     bytes ── LineSplitter ── LogRing (bounded; the oldest go first and are counted) ── LogPusher ── PushSandboxLogs
 
 A batch is one call, and its answer is the acknowledgement: a gateway that is lost in the middle gets the batch again, so a
-line may come twice and is never lost while the ring holds it. Lines are the sandbox's words: untrusted text for everybody,
-in UTF-8 with what is none replaced.
+line may come twice and is never lost while the ring holds it. A supervisor that ends pushes what is left over a connection
+of its own, since its session was ended before. Lines are the sandbox's words: untrusted text for everybody, in UTF-8 with
+what is none replaced.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.streams.contract import StreamClosed
 from pyopenshell.streams.grpc_client import Channel
 from pyopenshell.wire.metadata import MetadataItems
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
@@ -26,6 +29,7 @@ RING_MAX = 1024 * 1024  # bytes of lines that wait for a gateway
 LINE_OVERHEAD = 64  # bytes that a line costs beside its text, so that empty lines are bounded too
 BATCH_MAX = 256 * 1024  # bytes of lines in one call, far below the 4 MiB of a message
 PUSH_TIMEOUT = 30.0  # seconds for the gateway to take one batch
+LAST_TIMEOUT = 1.0  # seconds for all that is left at the end: somebody waits for a sandbox to be stopped
 SOURCE = "sandbox"  # beside "gateway", as clients of the service filter
 
 
@@ -118,6 +122,11 @@ class LogRing:
         self.lost -= lost
         self._changed.set()
 
+    @property
+    def empty(self) -> bool:
+        """Whether the gateway has every line."""
+        return not self._lines
+
     async def drained(self) -> None:
         """Wait until the gateway has every line."""
         while self._lines:
@@ -136,27 +145,43 @@ class LogPusher:
     async def __call__(self, channel: Channel) -> None:
         """Push until cancelled or the connection fails; the ring keeps what was not acknowledged. Raises OpenShellError."""
         while True:
-            lines = await self._ring.batch()
-            lost = self._ring.lost
-            request = pb.PushSandboxLogsRequest(sandbox_id=self._sandbox_id)
-            if lost:
-                gone = self._add(request, lines[0].seconds, f"{lost} lines were dropped while no gateway took them")
-                gone.level = "WARN"
-            for line in lines:
-                message = self._add(request, line.seconds, line.text.decode("utf-8", "replace"))
-                message.target = line.stream
-            try:
-                await channel.unary(
-                    PUSH_SANDBOX_LOGS,
-                    request,
-                    pb.PushSandboxLogsResponse,
-                    metadata=self._metadata,
-                    timeout=PUSH_TIMEOUT,
-                )
-            except OpenShellError as error:
-                if error.code is not Code.INVALID:
-                    raise
-            self._ring.acknowledge(lines, lost)
+            await self._push(channel)
+
+    async def last(self, connect: Callable[[], Awaitable[Channel]]) -> None:
+        """Push what is left over a connection of its own; what no gateway takes in LAST_TIMEOUT is lost. Never raises."""
+        if self._ring.empty:
+            return
+        with contextlib.suppress(OpenShellError, StreamClosed, TimeoutError):
+            async with asyncio.timeout(LAST_TIMEOUT):
+                channel = await connect()
+                try:
+                    while not self._ring.empty:
+                        await self._push(channel)
+                finally:
+                    await channel.close()
+
+    async def _push(self, channel: Channel) -> None:
+        lines = await self._ring.batch()
+        lost = self._ring.lost
+        request = pb.PushSandboxLogsRequest(sandbox_id=self._sandbox_id)
+        if lost:
+            gone = self._add(request, lines[0].seconds, f"{lost} lines were dropped while no gateway took them")
+            gone.level = "WARN"
+        for line in lines:
+            message = self._add(request, line.seconds, line.text.decode("utf-8", "replace"))
+            message.target = line.stream
+        try:
+            await channel.unary(
+                PUSH_SANDBOX_LOGS,
+                request,
+                pb.PushSandboxLogsResponse,
+                metadata=self._metadata,
+                timeout=PUSH_TIMEOUT,
+            )
+        except OpenShellError as error:
+            if error.code is not Code.INVALID:
+                raise
+        self._ring.acknowledge(lines, lost)
 
     def _add(self, request: pb.PushSandboxLogsRequest, seconds: float, text: str) -> pb.SandboxLogLine:
         line = request.logs.add(sandbox_id=self._sandbox_id, level="INFO", message=text, source=SOURCE)

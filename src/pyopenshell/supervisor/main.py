@@ -2,8 +2,8 @@
 
     born ─ root given up ─ init ─ main process ─┬─ Session: control stream and relays, for ever
                                                 ├─ MainProcess: output and end
-                                                └─ until init is gone, or the lifetime pipe ends
-
+                                                └─ until init is gone, or the lifetime pipe ends, or END_SANDBOX: the
+                                                   main process is asked to end then, and waited for
 Wiring alone. The zygote calls `born` in a fork; `main` (the command `openshell-supervisor`) is the same for a starter that
 has no zygote and hands the config socket over as a descriptor.
 """
@@ -21,6 +21,7 @@ from typing import Any
 
 from pyopenshell import log as logs_to
 from pyopenshell.drivers.messages import BadMessageError, readable
+from pyopenshell.drivers.presence import END_SANDBOX
 from pyopenshell.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, OpenShellError
 from pyopenshell.streams.contract import ByteStream
 from pyopenshell.streams.grpc_client import Channel, Endpoint
@@ -61,6 +62,7 @@ async def supervise(birth: SupervisorBirth) -> None:
     try:
         metadata = Credential(birth.token)
         ring = LogRing()
+        pusher = LogPusher(ring, birth.sandbox_id, metadata)
         main_process = MainProcess(init, birth.spec.command, ring, birth.sandbox_id, metadata)
         await main_process.start()
 
@@ -79,10 +81,11 @@ async def supervise(birth: SupervisorBirth) -> None:
             connect=connect,
             dial=Dialler(init, connect_inside, start_ssh).dial,
             main_state=main_process.state,
-            companions=(LogPusher(ring, birth.sandbox_id, metadata), main_process, metadata),
+            companions=(pusher, main_process, metadata),
         )
         try:
             await _until_over(birth, init, session, main_process)
+            await pusher.last(connect)
         finally:
             await start_ssh.close()
     finally:
@@ -91,7 +94,13 @@ async def supervise(birth: SupervisorBirth) -> None:
 
 async def _until_over(birth: SupervisorBirth, init: InitClient, session: Session, main_process: MainProcess) -> None:
     running = [asyncio.create_task(session.run()), asyncio.create_task(main_process.run())]
-    ends: list[asyncio.Task[Any]] = [running[0], asyncio.create_task(_lost(init))]
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(END_SANDBOX, asked.set)
+    ends: list[asyncio.Task[Any]] = [
+        running[0],
+        asyncio.create_task(_lost(init)),
+        asyncio.create_task(_asked_to_end(asked, main_process)),
+    ]
     if birth.lifetime >= 0:
         ends.append(asyncio.create_task(_ended(birth.lifetime)))
     try:
@@ -106,6 +115,13 @@ async def _until_over(birth: SupervisorBirth, init: InitClient, session: Session
 
 async def _lost(init: InitClient) -> str:
     return await asyncio.shield(init.lost)
+
+
+async def _asked_to_end(asked: asyncio.Event, main_process: MainProcess) -> str:
+    """The driver ends this sandbox; it kills whatever runs once its patience is over."""
+    await asked.wait()
+    await main_process.end()
+    return "it was asked to"
 
 
 async def _ended(lifetime: int) -> str:

@@ -5,7 +5,7 @@
     RUNNING ─── EXITED ── ReportMainProcessExit ── its log lines pushed ── FinalizeMainProcessExit
 
 The label under which init knows it holds its instance id, so a supervisor that adopts the sandbox finds it again and
-speaks of the same instance. The end of a supervisor is not the end of the main process: nothing here ever signals it.
+speaks of the same instance. The end of a supervisor is not the end of the main process: only `end` signals it.
 
 Its output shares this process with every relay, so what it may print in a second is bounded; while it runs it waits at its
 pipe, and after its end what is left in the pipe is taken at once.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -140,6 +141,16 @@ class MainProcess:
             for reader in readers.values():
                 reader.close()
         self._end(how.status)
+
+    async def end(self) -> None:
+        """Ask it to end (SIGTERM to its process group) and wait until `run` has its end and its output; of none: nothing.
+
+        How long it is waited for is the caller's to say.
+        """
+        if self._process is None or self._exited.is_set():
+            return
+        await self._process.signal(signal.SIGTERM)
+        await self._exited.wait()
 
     async def _pump(self, stream: str, reader: PipeReader) -> None:
         lines = LineSplitter()
