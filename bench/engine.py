@@ -1,163 +1,90 @@
-"""What the HTTP/2 engine costs by itself: no socket, no loop, one process.
+"""What the HTTP/2 engine costs by itself, beside the `h2` library: no socket, no loop, one process.
 
     .venv/bin/python -m bench.engine [SECONDS]
 
-Each line is one case, run for SECONDS of CPU time (default 1; of CPU time so that a busy machine does not show): how
-often a second, what one costs, and the payload it moves. `in` is `Connection.receive` over bytes made before, windows
-given back as a reader would; `out` is `send_data`, `take` and `events`.
+Each line is one case; both engines do it in turns, SECONDS of CPU time each (default 1; CPU time, so that a busy machine
+shows less). Printed: units a second, what one costs, payload moved, how many times as fast as `h2` (the median over the
+turns), and what is alive for each unit while its owner holds what came of it (memory blocks, and bytes at the peak).
+`in` is bytes received, told as events, windows given back; `out` is messages queued and taken as bytes for the transport.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 import tracemalloc
-from collections.abc import Callable
+from statistics import median
 from time import process_time
 
-from pyopenshell.http2 import Connection, DataReceived, Event, HeadersReceived, Limits, Role, encode_prefix
-from pyopenshell.http2.codes import MAX_WINDOW
-from pyopenshell.http2.frame_writer import data_header, window_update
+from bench import engine_h2, engine_ours
+from bench.engine_cases import Step
 
-REQUEST = [
-    (b":method", b"POST"),
-    (b":scheme", b"https"),
-    (b":path", b"/openshell.v1.OpenShell/ForwardTcp"),
-    (b":authority", b"127.0.0.1:8443"),
-    (b"te", b"trailers"),
-    (b"content-type", b"application/grpc"),
-    (b"user-agent", b"pyopenshell/0.1"),
-    (b"authorization", b"Bearer " + b"t" * 200),
-]
-RESPONSE = [(b":status", b"200"), (b"content-type", b"application/grpc")]
-TRAILERS = [(b"grpc-status", b"0")]
-
-Step = Callable[[], int]  # does some units of work, returns how many
+#: Turns that each engine has.
+TURNS = 9
+#: gRPC messages queued before one `take`: a busy stream between two turns of the event loop.
+BATCH = 16
+#: Bytes that a transport hands over at once.
+CHUNK = 2**18
 
 
-def exchange(client: Connection, server: Connection) -> list[Event]:
-    """Pass everything that waits, both ways; return what either was told."""
-    events: list[Event] = []
-    while client.want_write or server.want_write:
-        events += server.receive(b"".join(client.take(2**20)), 0.0)
-        events += client.receive(b"".join(server.take(2**20)), 0.0)
-    return events
+def cases() -> list[tuple[str, Step, Step, int]]:
+    """Name, our step, `h2`'s step, payload bytes of a unit."""
+    table = []
+    for size in (64, 2**10, 2**14, 2**16):
+        table.append((f"in: DATA {words(size)}", size, "data_in", (size, CHUNK)))
+    table.append(("in: DATA 64 KiB, 16 KiB at a time", 2**16, "data_in", (2**16, 2**14)))
+    for size in (64, 2**10, 2**14, 2**16):
+        table.append((f"out: messages of {words(size)}, one a take", size, "data_out", (size, 1)))
+    for size in (64, 2**10):
+        table.append((f"out: messages of {words(size)}, {BATCH} a take", size, "data_out", (size, BATCH)))
+    table.append(("stream opened and ended, both ends", 0, "open_close", ()))
+    table.append(("unary call of 100 B, both ends", 0, "unary", (bytes(100),)))
+    return [
+        (name, getattr(engine_ours, case)(*given), getattr(engine_h2, case)(*given), payload)
+        for name, payload, case, given in table
+    ]
 
 
-def pair() -> tuple[Connection, Connection]:
-    limits = Limits(max_frame=2**20, turn=2**20)
-    client, server = Connection(Role.CLIENT, limits), Connection(Role.SERVER, limits)
-    exchange(client, server)
-    return client, server
+def words(size: int) -> str:
+    return f"{size} B" if size < 2**10 else f"{size >> 10} KiB"
 
 
-def data_in(frame: int, chunk: int, piece: int | None = None) -> Step:
-    """Frames of `frame` bytes, received `chunk` bytes at a time."""
-    client, server = pair()
-    stream_id = client.open_stream(REQUEST)
-    exchange(client, server)
-    server.set_window(stream_id, MAX_WINDOW)
-    count = max(1, chunk // frame)
-    wire = memoryview((data_header(frame, stream_id, False) + bytes(frame)) * count)
-    pieces = [wire[at : at + (piece or chunk)] for at in range(0, len(wire), piece or chunk)] if piece else [wire]
-
-    def step() -> int:
-        for part in pieces:
-            for event in server.receive(part, 0.0):
-                if type(event) is DataReceived:
-                    server.give_back(event.stream_id, event.flow)
-        if server.want_write:
-            server.take(2**20)
-        return count
-
-    return step
-
-
-def data_out(frame: int) -> Step:
-    """Messages that make one frame each, with their gRPC prefix."""
-    client, server = pair()
-    stream_id = client.open_stream(REQUEST)
-    exchange(client, server)
-    payload, prefix = bytes(frame - 5), encode_prefix(frame - 5)
-    spent = 0
-    client.receive(window_update(stream_id, MAX_WINDOW // 2), 0.0)
-
-    def step() -> int:
-        nonlocal spent
-        if spent > MAX_WINDOW // 4:
-            client.receive(window_update(stream_id, spent) + window_update(0, spent), 0.0)
-            spent = 0
-        client.send_data(stream_id, prefix, payload)
-        client.take(2**20)
-        client.events()
-        spent += frame
-        return 1
-
-    return step
-
-
-def unary(message: bytes) -> Step:
-    """A whole call: both ends' work, headers, one message each way, trailers."""
-    client, server = pair()
-    prefix = encode_prefix(len(message))
-
-    def step() -> int:
-        stream_id = client.open_stream(REQUEST)
-        client.send_data(stream_id, prefix, message, end_stream=True)
-        for event in server.receive(b"".join(client.take(2**20)), 0.0):
-            if type(event) is HeadersReceived:
-                server.send_headers(stream_id, RESPONSE)
-        server.send_data(stream_id, prefix, message)
-        server.send_headers(stream_id, TRAILERS, end_stream=True)
-        client.receive(b"".join(server.take(2**20)), 0.0)
-        client.events()
-        server.events()
-        return 1
-
-    return step
-
-
-def open_close() -> Step:
-    """A stream opened and ended without content: both ends' work."""
-    client, server = pair()
-
-    def step() -> int:
-        stream_id = client.open_stream(REQUEST, end_stream=True)
-        server.receive(b"".join(client.take(2**20)), 0.0)
-        server.send_headers(stream_id, RESPONSE + TRAILERS, end_stream=True)
-        client.receive(b"".join(server.take(2**20)), 0.0)
-        return 1
-
-    return step
-
-
-def measure(name: str, step: Step, payload: int, seconds: float) -> None:
-    for _ in range(20):
-        step()
-    tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    units = step()
-    kept = tracemalloc.get_traced_memory()[0] - before
-    peak = (tracemalloc.get_traced_memory()[1] - before) / units
-    tracemalloc.stop()
+def rate(step: Step, seconds: float) -> float:
+    """Units a second of CPU time."""
     units, start = 0, process_time()
     while (spent := process_time() - start) < seconds:
-        for _ in range(16):
-            units += step()
-    rate = units / spent
-    moved = f"{rate * payload / 1e6:12,.0f} MB/s" if payload else " " * 17
-    print(f"{name:<44}{rate:12,.0f} /s {1e6 / rate:9.2f} us{moved}{peak:10,.0f} B peak each{kept:8,} B kept")
+        units += step()[0]
+    return units / spent
+
+
+def memory(step: Step) -> tuple[float, float]:
+    """Memory blocks that one unit's outcome holds, and bytes at the peak."""
+    gc.disable()
+    before = sys.getallocatedblocks()
+    units, held = step()
+    blocks = (sys.getallocatedblocks() - before) / units
+    del held
+    gc.enable()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    step()
+    peak = (tracemalloc.get_traced_memory()[1] - before) / units
+    tracemalloc.stop()
+    return blocks, peak
 
 
 def main(seconds: float) -> None:
-    measure("in: DATA 64 B, 256 KiB chunks", data_in(64, 2**18), 64, seconds)
-    measure("in: DATA 1 KiB, 256 KiB chunks", data_in(2**10, 2**18), 2**10, seconds)
-    for size in (2**14, 2**16, 2**18, 2**20):
-        measure(f"in: DATA {size >> 10} KiB, 256 KiB chunks", data_in(size, max(size, 2**18), 2**18), size, seconds)
-    measure("in: DATA 64 KiB, 16 KiB chunks", data_in(2**16, 2**16, 2**14), 2**16, seconds)
-    for size in (64, 2**10, 2**14, 2**16, 2**18, 2**20):
-        measure(f"out: DATA {size if size < 1024 else f'{size >> 10} Ki'}B", data_out(size), size, seconds)
-    measure("stream opened and ended, both ends", open_close(), 0, seconds)
-    measure("unary call of 100 B, both ends", unary(bytes(100)), 0, seconds)
+    print(f"{'':<40}{'units/s':>11}{'us each':>9}{'MB/s':>9}{'x h2':>7}   {'blocks, peak bytes each (h2)'}")
+    for name, ours, theirs, payload in cases():
+        for step in (ours, theirs) * 20:
+            step()
+        turns = [(rate(ours, seconds / TURNS), rate(theirs, seconds / TURNS)) for _ in range(TURNS)]
+        speed = median(one for one, _ in turns)
+        times = median(one / other for one, other in turns)
+        moved = f"{speed * payload / 1e6:9,.0f}" if payload else " " * 9
+        (blocks, peak), (their_blocks, their_peak) = memory(ours), memory(theirs)
+        kept = f"{blocks:.1f}, {peak:,.0f} ({their_blocks:.1f}, {their_peak:,.0f})"
+        print(f"{name:<40}{speed:11,.0f}{1e6 / speed:9.2f}{moved}{times:7.1f}   {kept}", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from pyopenshell.http2 import DataReceived, Drained, ErrorCode, SendWindowOpened, StreamReset
+from pyopenshell.http2 import DataReceived, Drained, ErrorCode, PingAcked, StreamReset
 
 
 def test_equal_by_kind_and_content() -> None:
     assert Drained(1) == Drained(1) != Drained(2)
-    assert Drained(1) != SendWindowOpened(1)
+    assert Drained(1) != PingAcked(bytes(8))
     assert DataReceived(1, memoryview(b"a"), 1, False) == DataReceived(1, memoryview(b"a"), 1, False)
 
 

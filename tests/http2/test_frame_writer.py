@@ -19,9 +19,9 @@ def test_one_frame_each() -> None:
         + frame_writer.rst_stream(7, ErrorCode.CANCEL)
         + frame_writer.window_update(9, 2**31 - 1)
         + frame_writer.goaway(5, ErrorCode.ENHANCE_YOUR_CALM, b"why")
-        + frame_writer.data_header(3, 11, end_stream=True)
+        + frame_writer.frame_header(3 << 8, END_STREAM, 11)
         + b"abc"
-        + frame_writer.data_header(0, 11, end_stream=False)
+        + frame_writer.frame_header(0, 0, 11)
     )
     assert split(wire) == [
         Sent(peer.SETTINGS, 0, 0, bytes.fromhex("000100000002000300000004")),

@@ -10,7 +10,7 @@ from pyopenshell.http2.codes import ErrorCode
 from pyopenshell.http2.events import Drained, Event, Header
 from pyopenshell.http2.faults import ConnectionFault
 from pyopenshell.http2.limits import Limits
-from pyopenshell.http2.outbox import Outbox
+from pyopenshell.http2.outbox import Buffer, Outbox
 from pyopenshell.http2.stream import Stream
 from tests.support import http2_peer as peer
 from tests.support.http2_peer import END_STREAM, split
@@ -21,10 +21,10 @@ ANY = 2**30
 class Bench:
     """An outbox with its surroundings."""
 
-    def __init__(self, turn: int = 100, low_water: int = 0, window: int = 10_000, max_answers: int = 20) -> None:
+    def __init__(self, turn: int = 100, window: int = 10_000, max_answers: int = 20) -> None:
         self.events: list[Event] = []
         self.ended: list[int] = []
-        limits = Limits(turn=turn, low_water=low_water, max_answers=max_answers)
+        limits = Limits(turn=turn, max_answers=max_answers)
         self.box = Outbox(limits, self.encode, self.events.append)
         self.box.end_sent = lambda stream: self.ended.append(stream.id)
         self.box.window = window
@@ -35,6 +35,12 @@ class Bench:
 
     def stream(self, stream_id: int, window: int = 10_000) -> Stream:
         return Stream(stream_id, 100, window)
+
+    def put(self, stream: Stream, buffers: Sequence[Buffer]) -> None:
+        """Queue bytes, as `Sender.send_data` does."""
+        stream.queue.extend(buffers)
+        stream.unsent += sum(len(buffer) for buffer in buffers)
+        self.box.wake(stream)
 
     def data(self, limit: int = ANY) -> list[tuple[int, int]]:
         """(stream, length) of the frames that `take` gives."""
@@ -50,8 +56,8 @@ def test_nothing() -> None:
 def test_control_first_then_streams_in_turn() -> None:
     bench = Bench(turn=100)
     first, second = bench.stream(1), bench.stream(3)
-    bench.box.data(first, [b"a" * 250])
-    bench.box.data(second, [b"b" * 150])
+    bench.put(first, [b"a" * 250])
+    bench.put(second, [b"b" * 150])
     bench.box.control(b"CONTROL")
     out = bench.box.take(ANY)
     assert out[0] == b"CONTROL"
@@ -62,9 +68,9 @@ def test_control_first_then_streams_in_turn() -> None:
 
 def test_a_late_interactive_stream_waits_one_turn() -> None:
     bench = Bench(turn=100)
-    bench.box.data(bench.stream(1), [b"a" * 1000])
+    bench.put(bench.stream(1), [b"a" * 1000])
     assert bench.data(100) == [(1, 100)]
-    bench.box.data(bench.stream(3), [b"b"])
+    bench.put(bench.stream(3), [b"b"])
     assert bench.data(101) == [(1, 100), (3, 1)]
 
 
@@ -72,7 +78,7 @@ def test_payload_objects_pass_through() -> None:
     bench = Bench(turn=2**20)
     bench.box.max_frame = 2**15
     prefix, body, rest = b"12345", bytearray(2**15 - 5), memoryview(b"x" * 10)
-    bench.box.data(bench.stream(1, 2**20), [prefix, body, b"", rest])
+    bench.put(bench.stream(1, 2**20), [prefix, body, rest])
     bench.box.window = 2**20
     out = bench.box.take(ANY)
     assert out[1] is prefix and out[2] is body and out[4] is rest and len(out) == 5
@@ -81,7 +87,7 @@ def test_payload_objects_pass_through() -> None:
 def test_a_buffer_across_frames_is_sliced_and_not_copied() -> None:
     bench = Bench(turn=60)
     body = b"x" * 100
-    bench.box.data(bench.stream(1), [body])
+    bench.put(bench.stream(1), [body])
     parts = bench.box.take(ANY)[1::2]
     assert [len(part) for part in parts] == [60, 40]
     assert all(isinstance(part, memoryview) and part.obj is body for part in parts)
@@ -89,7 +95,7 @@ def test_a_buffer_across_frames_is_sliced_and_not_copied() -> None:
 
 def test_the_limit_bounds_payload() -> None:
     bench = Bench(turn=100)
-    bench.box.data(bench.stream(1), [b"a" * 300])
+    bench.put(bench.stream(1), [b"a" * 300])
     bench.box.control(b"C" * 1000)
     assert sum(map(len, bench.box.take(0))) == 1000
     assert bench.data(0) == []
@@ -99,7 +105,7 @@ def test_the_limit_bounds_payload() -> None:
 
 def test_frames_of_the_peers_size() -> None:
     bench = Bench(turn=2**16, window=2**20)
-    bench.box.data(bench.stream(1, 2**20), [b"a" * (2**14 + 1)])
+    bench.put(bench.stream(1, 2**20), [b"a" * (2**14 + 1)])
     assert bench.data() == [(1, 2**14), (1, 1)]
     assert bench.box.frames == 2
 
@@ -108,9 +114,9 @@ def test_frames_of_the_peers_size() -> None:
 def test_a_stream_without_window_waits_and_others_go_on(window: int) -> None:
     bench = Bench()
     blocked, free = bench.stream(1, window), bench.stream(3)
-    bench.box.data(blocked, [b"a" * 50])
+    bench.put(blocked, [b"a" * 50])
     assert not bench.box.wanted
-    bench.box.data(free, [b"b" * 50])
+    bench.put(free, [b"b" * 50])
     assert bench.data() == [(3, 50)]
     blocked.send_window = 20
     bench.box.wake(blocked)
@@ -122,14 +128,14 @@ def test_a_stream_without_window_waits_and_others_go_on(window: int) -> None:
 def test_the_connections_window_stops_data_and_nothing_else() -> None:
     bench = Bench(window=60)
     first, second, third = bench.stream(1), bench.stream(3), bench.stream(5)
-    bench.box.data(first, [b"a" * 50])
-    bench.box.data(second, [b"b" * 50])
+    bench.put(first, [b"a" * 50])
+    bench.put(second, [b"b" * 50])
     assert bench.data() == [(1, 50), (3, 10)]
     assert not bench.box.wanted
     third.ending = True
-    bench.box.data(third, [])
+    bench.put(third, [])
     assert bench.data() == [(5, 0)]
-    bench.box.data(first, [b"a"])
+    bench.put(first, [b"a"])
     assert not bench.box.wanted
     bench.box.open_window(41)
     assert bench.data() == [(3, 40), (1, 1)]
@@ -150,7 +156,7 @@ def test_which_streams_are_put_in_line(unsent: int, window: int, ending: bool, w
     bench = Bench()
     stream = bench.stream(1, window)
     stream.ending = ending
-    bench.box.data(stream, [bytes(unsent)])
+    bench.put(stream, [bytes(unsent)])
     assert bench.box.wanted is wanted
 
 
@@ -158,7 +164,7 @@ def test_end_stream_rides_on_the_last_data() -> None:
     bench = Bench(turn=30)
     stream = bench.stream(1)
     stream.ending = True
-    bench.box.data(stream, [b"a" * 50])
+    bench.put(stream, [b"a" * 50])
     frames = split(b"".join(bench.box.take(ANY)))
     assert [(len(sent.payload), sent.flags) for sent in frames] == [(30, 0), (20, END_STREAM)]
     assert bench.ended == [1]
@@ -167,7 +173,7 @@ def test_end_stream_rides_on_the_last_data() -> None:
 def test_trailers_follow_the_data_and_are_encoded_then() -> None:
     bench = Bench()
     stream = bench.stream(1, window=5)
-    bench.box.data(stream, [b"a" * 8])
+    bench.put(stream, [b"a" * 8])
     stream.ending, stream.trailers = True, [(b"trailer", b"")]
     bench.box.wake(stream)
     assert bench.data() == [(1, 5)]
@@ -182,25 +188,29 @@ def test_trailers_follow_the_data_and_are_encoded_then() -> None:
     assert bench.ended == [1]
 
 
-def test_drained_at_the_low_water() -> None:
-    bench = Bench(turn=100, low_water=50)
-    bench.box.data(bench.stream(1), [b"a" * 160])
+def test_drained_is_told_once_to_who_asked() -> None:
+    bench = Bench(turn=100)
+    watched = bench.stream(1)
+    watched.watched = True
+    bench.put(watched, [b"a" * 160])
+    bench.put(bench.stream(3), [b"a" * 160])
     bench.data(100)
     assert bench.events == []
-    bench.data(10)
-    assert bench.events == [Drained(1)]
     bench.data()
-    assert bench.events == [Drained(1)], "once"
+    assert bench.events == [Drained(1)]
+    bench.put(watched, [b"a"])
+    bench.data()
+    assert bench.events == [Drained(1)]
 
 
 def test_drop() -> None:
     bench = Bench(window=60)
     first, second = bench.stream(1), bench.stream(3)
-    bench.box.data(first, [b"a" * 100])
+    bench.put(first, [b"a" * 100])
     bench.box.drop(first)
     assert not bench.box.wanted and first.unsent == 0
     bench.box.window = 0
-    bench.box.data(second, [b"b"])
+    bench.put(second, [b"b"])
     bench.box.drop(second)
     bench.box.drop(second)
     bench.box.open_window(10)
@@ -212,7 +222,7 @@ def test_what_is_queued_while_taking_comes_last() -> None:
     bench.box.end_sent = lambda stream: bench.box.control(b"RESET")
     stream = bench.stream(1)
     stream.ending = True
-    bench.box.data(stream, [b"a"])
+    bench.put(stream, [b"a"])
     assert bench.box.take(ANY)[-1] == b"RESET"
     assert not bench.box.wanted
 
@@ -234,6 +244,6 @@ def test_answers_that_nobody_reads() -> None:
 
 def test_repr() -> None:
     bench = Bench(window=3)
-    bench.box.data(bench.stream(1), [b"abcd"])
+    bench.put(bench.stream(1), [b"abcd"])
     bench.box.control(b"x")
     assert repr(bench.box) == "Outbox(send window 3, 1 control frames, 1 streams ready, 0 starved)"

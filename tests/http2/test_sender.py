@@ -75,7 +75,6 @@ def test_response_data_and_trailers() -> None:
     ]
     assert frames[1].payload == b"abcdef"
     assert [hand.decoder.decode(frames[at].payload, raw=True) for at in (0, 2)] == [RESPONSE, TRAILERS]
-    assert hand.engine.events() == [Drained(1)]
 
 
 def test_headers_alone() -> None:
@@ -137,6 +136,22 @@ def test_unsent_and_send_window() -> None:
     hand.sent()
     assert (hand.engine.unsent(1), hand.engine.send_window(1)) == (3, 0)
     assert (hand.engine.unsent(9), hand.engine.send_window(9)) == (0, 0)
+
+
+def test_drained_is_told_when_asked_for() -> None:
+    hand = server(None, (4, 10))
+    hand.feed(hand.request(1))
+    hand.engine.send_headers(1, RESPONSE)
+    assert not hand.engine.when_drained(1)
+    assert hand.engine.send_data(1, b"x" * 8, b"", b"y" * 4) == 12
+    assert hand.engine.when_drained(1)
+    hand.sent()
+    assert (hand.engine.unsent(1), hand.engine.events()) == (2, [])
+    hand.feed(peer.window_update(1, 2))
+    hand.sent()
+    assert hand.engine.events() == [Drained(1)]
+    assert not hand.engine.when_drained(1)
+    assert not hand.engine.when_drained(9)
 
 
 def test_reset_forgets_what_is_queued() -> None:

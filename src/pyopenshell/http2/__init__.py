@@ -23,7 +23,6 @@ from pyopenshell.http2.events import (
     Header,
     HeadersReceived,
     PingAcked,
-    SendWindowOpened,
     StreamReset,
     StreamsAllowed,
 )
@@ -62,7 +61,6 @@ __all__ = [
     "PrefixFollower",
     "Rate",
     "Role",
-    "SendWindowOpened",
     "StreamGone",
     "StreamReset",
     "StreamsAllowed",

@@ -51,6 +51,8 @@ class Connection:
         self._sender = Sender(role, limits, self._peer, self._streams, self._outbox, self._closing)
         self._outbox.end_sent = self._sender.end_sent
         self._reader = FrameReader(self._receiver, limits)
+        self.send_data = self._sender.send_data  # these two for every message: not wrapped
+        self.take = self._outbox.take
         self._preface = codes.PREFACE if role is Role.SERVER else b""  # what of it is still to come
         if role is Role.CLIENT:
             self._outbox.control(codes.PREFACE)
@@ -67,7 +69,7 @@ class Connection:
         ignored.
         """
         if not self.terminated:
-            self._receiver.now = now
+            self._receiver.at(now)
             try:
                 view = memoryview(data)
                 if self._preface:
@@ -100,23 +102,13 @@ class Connection:
 
     def events(self) -> list[Event]:
         """What arose outside `receive`: `Drained` from `take`, `ConnectionTerminated` from `goaway` or a last stream."""
+        if not self._events:
+            return []
         events = self._events[:]
-        if events:
-            self._events.clear()
+        self._events.clear()
         return events
 
     # -- bytes out --------------------------------------------------------------------------------------------------
-
-    def take(self, limit: int) -> list[Buffer]:
-        """Bytes for the transport now, in order: control frames first, then DATA, streams in turn.
-
-        About `limit` bytes: control frames are never held back for it, DATA payload never passes it. A payload buffer
-        that a frame takes whole is the very object given to `send_data`; leave it alone until the transport has sent it.
-        """
-        out = self._outbox.take(limit)
-        if not self._streams.live:
-            self._closing.check()
-        return out
 
     @property
     def want_write(self) -> bool:
@@ -139,14 +131,18 @@ class Connection:
         """
         self._sender.send_headers(stream_id, headers, end_stream)
 
-    def send_data(self, stream_id: int, *buffers: Buffer, end_stream: bool = False) -> None:
-        """Queue bytes, without copying them, and perhaps the end of our direction. Raises StreamGone, LocalError."""
-        self._sender.send_data(stream_id, buffers, end_stream)
-
     def unsent(self, stream_id: int) -> int:
         """Bytes queued and not yet in frames, so not yet counted in the peer's window. 0 for a stream that is over."""
         stream = self._streams.live.get(stream_id)
         return stream.unsent if stream is not None else 0
+
+    def when_drained(self, stream_id: int) -> bool:
+        """Ask for `Drained`, once, when `unsent` is 0. False, and no event, when it is 0 now."""
+        stream = self._streams.live.get(stream_id)
+        if stream is None or not stream.unsent:
+            return False
+        stream.watched = True
+        return True
 
     def send_window(self, stream_id: int) -> int:
         """Bytes that the peer would take on this stream now beyond what is queued, at least 0. 0 when it is over."""
@@ -172,7 +168,9 @@ class Connection:
             return
         if not 0 <= n <= stream.held:
             raise LocalError(f"stream {stream_id}: {n} bytes given back, {stream.held} received")
-        self._tell_window(stream, stream.give_back(n))
+        increment = stream.give_back(n)
+        if increment:
+            self._tell_window(stream, increment)
 
     def set_window(self, stream_id: int, size: int) -> None:
         """Receive window of this stream from now on, 1..2^31-1. Growth is told at once; it shrinks as bytes are given back.
@@ -185,11 +183,12 @@ class Connection:
         if stream is not None:
             grows = size > stream.size
             stream.size = size
-            self._tell_window(stream, stream.due(1) if grows else 0)
+            increment = stream.due(1) if grows else 0
+            if increment:
+                self._tell_window(stream, increment)
 
     def _tell_window(self, stream: Stream, increment: int) -> None:
-        if increment:
-            self._outbox.answer(frame_writer.window_update(stream.id, increment))
+        self._outbox.answer(frame_writer.window_update(stream.id, increment))
 
     def ping(self, payload: bytes) -> None:
         """Send PING with 8 bytes of our choice; `PingAcked` follows."""

@@ -25,16 +25,25 @@ _CONNECTION_LEAST = 2**30
 class DataIn:
     """The content that one connection receives."""
 
-    def __init__(self, streams: Streams, outbox: Outbox, empty: Allowance, tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        streams: Streams,
+        outbox: Outbox,
+        empty: Allowance,
+        reject: Callable[[StreamFault], None],
+        tell: Callable[[Event], None],
+    ) -> None:
+        self.now = 0.0  # when what is being received came, in seconds
         self.window = codes.MAX_WINDOW  # the connection's, for receiving
         self.frames = 0  # DATA frames so far
         self._streams = streams
         self._outbox = outbox
         self._empty = empty
+        self._reject = reject
         self._tell = tell
 
-    def take(self, stream_id: int, debit: int, flow: int, piece: memoryview, end: bool, now: float) -> None:
-        """A DATA frame or a part of one, as `frame_reader.Sink.on_data` has it. Raises ConnectionFault, StreamFault."""
+    def take(self, stream_id: int, debit: int, flow: int, piece: memoryview, end: bool) -> None:
+        """A DATA frame or a part of one, as `frame_reader.Sink.on_data` has it. Raises ConnectionFault."""
         first = debit or not piece
         if first:
             self.frames += 1
@@ -43,39 +52,44 @@ class DataIn:
                 self._outbox.answer(frame_writer.window_update(0, codes.MAX_WINDOW - self.window))
                 self.window = codes.MAX_WINDOW
         stream = self._streams.live.get(stream_id)
-        if stream is None:
+        try:
+            if stream is None:
+                if first:
+                    step(stream_id, self._streams.state(stream_id), Act.RECV_DATA)
+                return
             if first:
-                step(stream_id, self._streams.state(stream_id), Act.RECV_DATA)
+                if TABLE[stream.state][Act.RECV_DATA] is not stream.state or not stream.headers_received:
+                    _out_of_turn(stream)
+                stream.window -= debit
+                if stream.window < 0:
+                    reason = f"{-stream.window} bytes over the window"
+                    raise StreamFault(stream_id, ErrorCode.FLOW_CONTROL_ERROR, reason)
+            if stream.expected >= 0:
+                stream.expected -= len(piece)
+                if stream.expected < 0 or (end and stream.expected):
+                    raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "DATA does not match content-length")
+        except StreamFault as fault:
+            self._reject(fault)
             return
-        if first:
-            self._begin(stream, debit)
-        if stream.expected >= 0:
-            stream.expected -= len(piece)
-            if stream.expected < 0 or (end and stream.expected):
-                raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "DATA does not match content-length")
         stream.held += flow
-        if piece or end:
-            if stream.leaving:
-                self._give_back(stream, flow)
-            else:
-                self._tell(DataReceived(stream_id, piece, flow, end))
-            if end:
-                self._streams.act(stream, Act.RECV_END)
-        else:
-            self._empty.spend(now)
+        if not (piece or end):
+            self._empty.spend(self.now)
             self._give_back(stream, flow)
-
-    def _begin(self, stream: Stream, debit: int) -> None:
-        if TABLE[stream.state][Act.RECV_DATA] is not stream.state:
-            step(stream.id, stream.state, Act.RECV_DATA)
-        if not stream.headers_received:
-            raise StreamFault(stream.id, ErrorCode.PROTOCOL_ERROR, "DATA before HEADERS")
-        stream.window -= debit
-        if stream.window < 0:
-            raise StreamFault(stream.id, ErrorCode.FLOW_CONTROL_ERROR, f"{-stream.window} bytes over the window")
+        elif stream.leaving:
+            self._give_back(stream, flow)
+        else:
+            self._tell(DataReceived(stream_id, piece, flow, end))
+        if end:
+            self._streams.act(stream, Act.RECV_END)
 
     def _give_back(self, stream: Stream, n: int) -> None:
         """What no reader will see needs no reader to give it back."""
         increment = stream.give_back(n)
         if increment:
             self._outbox.answer(frame_writer.window_update(stream.id, increment))
+
+
+def _out_of_turn(stream: Stream) -> None:
+    """Raises the fault of DATA that may not come now."""
+    step(stream.id, stream.state, Act.RECV_DATA)
+    raise StreamFault(stream.id, ErrorCode.PROTOCOL_ERROR, "DATA before HEADERS")

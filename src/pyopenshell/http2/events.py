@@ -1,7 +1,7 @@
 """What a connection tells its owner. `Connection.receive` and `Connection.events` return lists of these.
 
-All are immutable in spirit; all but `DataReceived` and `Drained` in fact. Those are made for every chunk that passes,
-and a frozen dataclass costs three times as much to build.
+All are immutable in spirit; all but `DataReceived` in fact. That one is made for every chunk that passes, and a frozen
+dataclass costs three times as much to build.
 """
 
 from __future__ import annotations
@@ -54,15 +54,8 @@ class StreamReset:
 
 
 @dataclass(frozen=True, slots=True)
-class SendWindowOpened:
-    """The peer opened the window of a stream whose bytes were waiting for it: `Connection.take` has more to give."""
-
-    stream_id: int
-
-
-@dataclass(slots=True)
 class Drained:
-    """Bytes queued on this stream are now in frames, counted in the peer's window: `unsent` fell to the low water."""
+    """`Connection.when_drained` asked: all bytes queued on this stream are in frames now, counted in the peer's window."""
 
     stream_id: int
 
@@ -109,7 +102,6 @@ Event = (
     HeadersReceived
     | DataReceived
     | StreamReset
-    | SendWindowOpened
     | Drained
     | PingAcked
     | StreamsAllowed

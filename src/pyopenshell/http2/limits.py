@@ -59,8 +59,6 @@ class Limits:
     max_answers: int = 2**16
     #: DATA bytes of one stream before the next stream has its turn.
     turn: int = 2**16
-    #: `Drained` is told when `unsent` falls to this.
-    low_water: int = 0
 
     #: SETTINGS frames, acknowledgements that nobody asked for included. Real peers send one to three in a connection's life.
     settings: Rate = Rate(burst=100, per_second=1)

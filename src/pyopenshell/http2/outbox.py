@@ -15,7 +15,7 @@ from pyopenshell.http2 import codes, frame_writer
 from pyopenshell.http2.codes import ErrorCode
 from pyopenshell.http2.events import Drained, Event, Header
 from pyopenshell.http2.faults import ConnectionFault
-from pyopenshell.http2.frame_writer import data_header
+from pyopenshell.http2.frame_writer import frame_header
 from pyopenshell.http2.limits import Limits
 from pyopenshell.http2.stream import Stream
 
@@ -33,7 +33,6 @@ class Outbox:
         self, limits: Limits, encode: Callable[[Sequence[Header]], bytes], tell: Callable[[Event], None]
     ) -> None:
         self._turn = limits.turn
-        self._low_water = limits.low_water
         self._max_answers = limits.max_answers
         self._encode = encode
         self._tell = tell
@@ -41,7 +40,7 @@ class Outbox:
         self.window = codes.DEFAULT_WINDOW  # the connection's, for sending
         self.max_frame = codes.MIN_MAX_FRAME  # the peer's
         self.frames = 0  # DATA frames with payload so far
-        self.sent = 0  # bytes in them
+        self._granted = self.window  # sum of what the peer ever opened of it
         self._control: list[Buffer] = []
         self._answers = 0  # bytes in `_control` that the peer made us queue
         self._ready: deque[Stream] = deque()
@@ -51,6 +50,11 @@ class Outbox:
     def wanted(self) -> bool:
         """Whether `take` has something to give."""
         return bool(self._control or self._ready)
+
+    @property
+    def sent(self) -> int:
+        """Bytes of payload in DATA frames so far."""
+        return self._granted - self.window
 
     # -- queue ------------------------------------------------------------------------------------------------------
 
@@ -73,16 +77,6 @@ class Outbox:
         """Queue HEADERS that no data waits in front of."""
         block = self._encode(headers)
         self._control.append(frame_writer.headers(stream.id, block, end_stream, self.max_frame))
-
-    def data(self, stream: Stream, buffers: Sequence[Buffer]) -> None:
-        """Queue bytes on a stream."""
-        for buffer in buffers:
-            size = len(buffer)
-            if size:
-                stream.queue.append(buffer)
-                stream.unsent += size
-        if stream.waits_in is None:
-            self.wake(stream)
 
     def wake(self, stream: Stream) -> None:
         """The stream may have something to send now: put it in line, once."""
@@ -107,6 +101,7 @@ class Outbox:
     def open_window(self, increment: int) -> None:
         """The connection's window grew: those that waited for it are ready again."""
         self.window += increment
+        self._granted += increment
         if self.window > 0:
             for stream in self._starved:
                 stream.waits_in = self._ready
@@ -124,19 +119,29 @@ class Outbox:
         while ready and limit > 0:
             stream = ready.popleft()
             stream.waits_in = None
-            unsent = stream.unsent
-            size = unsent if unsent < limit else limit
-            if size > stream.send_window or size > self.window or size > self._turn:
-                size = min(stream.send_window, self.window, self._turn)
-            if size > 0:
+            size = unsent = stream.unsent
+            if size > limit or size > self._turn or size > stream.send_window or size > self.window:
+                size = max(0, min(limit, self._turn, stream.send_window, self.window))
+            if size:
                 limit -= size
-                self._frame(stream, size, out)
-                if stream.unsent <= self._low_water < unsent:
-                    self._tell(Drained(stream.id))
-            if stream.unsent:
+                self.window -= size
+                stream.send_window -= size
+                stream.unsent = unsent = unsent - size
+                if unsent or size > self.max_frame:
+                    self._cut(stream, size, out)
+                else:
+                    self.frames += 1
+                    out.append(frame_header(size << 8, stream.ending and stream.trailers is None, stream.id))
+                    out += stream.queue
+                    stream.queue.clear()
+            if unsent:
                 self.wake(stream)
-            elif stream.ending:
-                if size <= 0 or stream.trailers is not None:
+                continue
+            if stream.watched:
+                stream.watched = False
+                self._tell(Drained(stream.id))
+            if stream.ending:
+                if not size or stream.trailers is not None:
                     self._finish(stream, out)
                 self.end_sent(stream)
         if self._control:  # RST_STREAM after an END_STREAM
@@ -144,25 +149,15 @@ class Outbox:
             self._control = []
         return out
 
-    def _frame(self, stream: Stream, size: int, out: list[Buffer]) -> None:
-        """Put `size` bytes of a stream in frames, its buffers untouched where a frame takes them whole."""
+    def _cut(self, stream: Stream, size: int, out: list[Buffer]) -> None:
+        """The first `size` bytes of a stream as frames, its buffers untouched where a frame takes them whole."""
         queue = stream.queue
-        self.window -= size
-        self.sent += size
-        stream.send_window -= size
-        stream.unsent -= size
         last = stream.ending and stream.trailers is None and not stream.unsent
-        if not stream.unsent and size <= self.max_frame:
-            self.frames += 1
-            out.append(data_header(size, stream.id, last))
-            out += queue
-            queue.clear()
-            return
         while size:
             left = min(size, self.max_frame)
             size -= left
             self.frames += 1
-            out.append(data_header(left, stream.id, last and not size))
+            out.append(frame_header(left << 8, last and not size, stream.id))
             while left:
                 buffer = queue[0]
                 length = len(buffer)
@@ -179,7 +174,7 @@ class Outbox:
     def _finish(self, stream: Stream, out: list[Buffer]) -> None:
         """END_STREAM by a frame of its own: trailers, or empty DATA."""
         if stream.trailers is None:
-            out.append(data_header(0, stream.id, True))
+            out.append(frame_header(0, True, stream.id))
         else:
             out.append(frame_writer.headers(stream.id, self._encode(stream.trailers), True, self.max_frame))
 

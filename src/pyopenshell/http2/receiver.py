@@ -13,7 +13,7 @@ from pyopenshell.http2.allowance import Allowance
 from pyopenshell.http2.closing import Closing
 from pyopenshell.http2.codes import ErrorCode, Role
 from pyopenshell.http2.data_in import DataIn
-from pyopenshell.http2.events import Event, GoAwayReceived, PingAcked, SendWindowOpened, StreamReset, StreamsAllowed
+from pyopenshell.http2.events import Event, GoAwayReceived, PingAcked, StreamReset, StreamsAllowed
 from pyopenshell.http2.faults import ConnectionFault, StreamFault
 from pyopenshell.http2.frame_reader import Frame
 from pyopenshell.http2.header_codec import HeaderCodec
@@ -45,7 +45,7 @@ class Receiver:
         closing: Closing,
         events: Callable[[Event], None],
     ) -> None:
-        self.now = now
+        self._now = now
         self._peer = peer
         self._role = role
         self._streams = streams
@@ -54,7 +54,9 @@ class Receiver:
         self._closing = closing
         self._tell = events
         self._messages = MessagesIn(role, limits, self._peer, streams, codec, closing, events)
-        self._data = DataIn(streams, outbox, Allowance("empty DATA frames", limits.empty_data, now), events)
+        empty = Allowance("empty DATA frames", limits.empty_data, now)
+        self._data = DataIn(streams, outbox, empty, self._reject, events)
+        self.on_data = self._data.take  # see `frame_reader.Sink`
         self._settings_acks = 1  # acknowledgements that we wait for
         self._blocks = 0  # header blocks received
         self._settings = Allowance("SETTINGS frames", limits.settings, now)
@@ -74,18 +76,15 @@ class Receiver:
             codes.WINDOW_UPDATE: self._window_update,
         }
 
-    def on_data(self, stream_id: int, debit: int, flow: int, piece: memoryview, end: bool) -> None:
-        """See `frame_reader.Sink`."""
-        try:
-            self._data.take(stream_id, debit, flow, piece, end, self.now)
-        except StreamFault as fault:
-            self._reject(fault)
+    def at(self, now: float) -> None:
+        """What is received from here on came at `now`, in seconds."""
+        self._now = self._data.now = now
 
     def on_frame(self, frame: Frame) -> None:
         """See `frame_reader.Sink`."""
         handler = self._handlers.get(frame.kind)
         if handler is None:
-            self._odd_frames.spend(self.now)
+            self._odd_frames.spend(self._now)
             return
         try:
             handler(frame)
@@ -94,7 +93,7 @@ class Receiver:
 
     def _reject(self, fault: StreamFault) -> None:
         """A fault of a stream: RST_STREAM. It costs the peer as much as a reset of its own."""
-        self._resets.spend(self.now)
+        self._resets.spend(self._now)
         stream = self._streams.live.get(fault.stream_id)
         self._outbox.answer(frame_writer.rst_stream(fault.stream_id, fault.code))
         if stream is None:
@@ -113,7 +112,7 @@ class Receiver:
             self._messages.complete()
 
     def _priority(self, frame: Frame) -> None:
-        self._priorities.spend(self.now)
+        self._priorities.spend(self._now)
         if int.from_bytes(frame.payload[:4], "big") & codes.MAX_STREAM_ID == frame.stream_id:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"stream {frame.stream_id} depends on itself")
 
@@ -121,7 +120,7 @@ class Receiver:
         stream_id = frame.stream_id
         stream = self._streams.live.get(stream_id)
         if stream is None or self._role is Role.SERVER:
-            self._resets.spend(self.now)
+            self._resets.spend(self._now)
         if stream is None:
             step(stream_id, self._streams.state(stream_id), Act.RECV_RESET)
             return
@@ -137,9 +136,9 @@ class Receiver:
             if self._settings_acks:
                 self._settings_acks -= 1
             else:
-                self._settings.spend(self.now)
+                self._settings.spend(self._now)
             return
-        self._settings.spend(self.now)
+        self._settings.spend(self._now)
         window, streams = self._peer.initial_window, self._peer.max_streams
         self._peer.apply(frame.payload, Role.SERVER if self._role is Role.CLIENT else Role.CLIENT)
         self._outbox.max_frame = self._peer.max_frame
@@ -161,21 +160,20 @@ class Receiver:
             self._opened(stream, change)
 
     def _opened(self, stream: Stream, increment: int) -> None:
-        """A stream's send window grew: tell it when bytes waited for that."""
+        """A stream's send window grew: bytes perhaps waited for that."""
         if stream.unsent and 0 < stream.send_window <= increment:
             self._outbox.wake(stream)
-            self._tell(SendWindowOpened(stream.id))
 
     def _ping(self, frame: Frame) -> None:
         data = bytes(frame.payload)
         if not frame.flags & codes.ACK:
-            self._pings.spend(self.now, self._blocks + self._data.frames + self._outbox.frames)
+            self._pings.spend(self._now, self._blocks + self._data.frames + self._outbox.frames)
             self._outbox.answer(frame_writer.ping(data, ack=True))
         elif not self._closing.ping_acked(data):
             self._tell(PingAcked(data))
 
     def _goaway(self, frame: Frame) -> None:
-        self._odd_frames.spend(self.now)
+        self._odd_frames.spend(self._now)
         last = int.from_bytes(frame.payload[:4], "big") & codes.MAX_STREAM_ID
         code = ErrorCode(int.from_bytes(frame.payload[4:8], "big"))
         self._tell(GoAwayReceived(last, code, bytes(frame.payload[8:])))
@@ -187,7 +185,7 @@ class Receiver:
                 self._tell(StreamReset(stream.id, ErrorCode.REFUSED_STREAM, remote=True, reason="GOAWAY"))
 
     def _window_update(self, frame: Frame) -> None:
-        self._window_updates.spend(self.now, self._blocks + self._outbox.sent // _BYTES_AN_UPDATE)
+        self._window_updates.spend(self._now, self._blocks + self._outbox.sent // _BYTES_AN_UPDATE)
         stream_id = frame.stream_id
         increment = int.from_bytes(frame.payload, "big") & codes.MAX_WINDOW
         if stream_id == 0:

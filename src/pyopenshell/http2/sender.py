@@ -68,15 +68,27 @@ class Sender:
             stream.ending = True
             self.end_sent(stream)
 
-    def send_data(self, stream_id: int, buffers: Sequence[Buffer], end_stream: bool) -> None:
-        """Raises StreamGone, LocalError."""
+    def send_data(self, stream_id: int, *buffers: Buffer, end_stream: bool = False) -> int:
+        """Queue bytes, without copying them, and perhaps the end of our direction. Returns `unsent` after that.
+
+        Raises StreamGone, LocalError.
+        """
         stream = self._streams.live.get(stream_id)
         if stream is None or stream.ending:
             stream = self._sending(stream_id)  # raises
         if not stream.headers_sent:
             raise LocalError(f"stream {stream_id}: data before headers")
         stream.ending = end_stream
-        self._outbox.data(stream, buffers)
+        unsent = stream.unsent
+        for buffer in buffers:
+            size = len(buffer)
+            if size:
+                stream.queue.append(buffer)
+                unsent += size
+        stream.unsent = unsent
+        if stream.waits_in is None:
+            self._outbox.wake(stream)
+        return unsent
 
     def reset(self, stream_id: int, code: ErrorCode) -> None:
         """At once; or, when it is the polite form, after what is queued."""
@@ -95,6 +107,7 @@ class Sender:
         self._streams.act(stream, Act.SEND_END)
         if stream.leaving:
             self.reset(stream.id, ErrorCode.NO_ERROR)
+        self._closing.check()
 
     def _sending(self, stream_id: int) -> Stream:
         stream = self._streams.live.get(stream_id)

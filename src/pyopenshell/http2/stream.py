@@ -32,6 +32,7 @@ class Stream:
         "trailers",
         "unsent",
         "waits_in",
+        "watched",
         "window",
     )
 
@@ -49,6 +50,7 @@ class Stream:
         self.send_window = send_window
         self.queue: deque[bytes | bytearray | memoryview] = deque()
         self.unsent = 0  # bytes in `queue`
+        self.watched = False  # the owner wants to be told when that is 0
         self.headers_sent = False
         self.ending = False  # END_STREAM goes out after the queue
         self.trailers: Sequence[Header] | None = None  # and these carry it

@@ -58,8 +58,11 @@ class Verdict(IntEnum):
     CONNECTION_PROTOCOL = 104  # the peer's fault, of the connection: PROTOCOL_ERROR
 
 
-def _row(*cells: State | Verdict) -> dict[Act, State | Verdict]:
-    return dict(zip(Act, cells, strict=True))
+Row = tuple[State | Verdict, ...]  # a cell for each `Act`
+
+
+def _row(*cells: State | Verdict) -> Row:
+    return tuple(cell for cell, _ in zip(cells, Act, strict=True))
 
 
 _open, _loc, _rem = State.OPEN, State.HALF_CLOSED_LOCAL, State.HALF_CLOSED_REMOTE
@@ -68,7 +71,7 @@ _no, _skip, _late = Verdict.MISUSE, Verdict.IGNORE, Verdict.STREAM_CLOSED
 _CONN, _PROT = Verdict.CONNECTION_CLOSED, Verdict.CONNECTION_PROTOCOL
 
 # fmt: off
-TABLE: dict[State, dict[Act, State | Verdict]] = {
+_ROWS: dict[State, Row] = {
     #                       we send                       the peer sends
     #                       HEADERS DATA   END    RESET   HEADERS DATA   END    RESET  WINDOW_UPDATE
     State.IDLE:        _row(_open,  _no,   _no,   _no,    _open,  _PROT, _PROT, _PROT, _PROT),
@@ -85,8 +88,10 @@ TABLE: dict[State, dict[Act, State | Verdict]] = {
 }
 # fmt: on
 
+#: The cells by `State` and `Act` as indexes: hashing two enum members would take longer than the rest of a frame.
+TABLE: tuple[Row, ...] = tuple(_ROWS[state] for state in State)
 #: States in which a stream is kept; in the others it is over.
-LIVE = frozenset({State.OPEN, State.HALF_CLOSED_LOCAL, State.HALF_CLOSED_REMOTE})
+LIVE = (State.OPEN, State.HALF_CLOSED_LOCAL, State.HALF_CLOSED_REMOTE)
 
 
 def step(stream_id: int, state: State, act: Act) -> State | None:

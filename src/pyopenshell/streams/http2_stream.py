@@ -118,10 +118,10 @@ class Http2Stream:
         self._check_open()
         engine = self.connection.engine
         try:
-            engine.send_data(self.id, *buffers)
+            unsent = engine.send_data(self.id, *buffers)
         except LocalError as error:
             raise self._gone() from error
-        self.connection.want_flush(now=engine.unsent(self.id) < JOIN_BELOW)  # a bulk write waits for its company
+        self.connection.want_flush(now=unsent < JOIN_BELOW)  # a bulk write waits for its company
         if engine.unsent(self.id) > WRITE_AHEAD:
             await self._drained()
 
@@ -138,8 +138,7 @@ class Http2Stream:
             raise self._gone() from error
         self.end_sent = True
         self.connection.want_flush(now=True)
-        if self.connection.engine.unsent(self.id):
-            await self._drained()
+        await self._drained()
         self._forget_if_over()
 
     def send_headers(self, headers: Sequence[Header], end_stream: bool = False) -> None:
@@ -160,6 +159,8 @@ class Http2Stream:
         return self.connection.engine.unsent(self.id)
 
     async def _drained(self) -> None:
+        if not self.connection.engine.when_drained(self.id):
+            return
         await self._writer.wait()
         if self._closed:
             raise StreamClosed(self._why)
