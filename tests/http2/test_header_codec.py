@@ -72,6 +72,19 @@ def test_the_peers_table_size_binds_up_to_ours() -> None:
         assert decode(decoder, codec.encode(REQUEST)) == REQUEST
 
 
+def test_our_table_size_binds_from_its_acknowledgement_on() -> None:
+    ours, theirs = HeaderCodec(Limits(header_table=100)), HeaderCodec(Limits())
+    for _ in range(2):
+        assert ours.decode(theirs.encode(REQUEST)) == REQUEST, "the peer does not know it yet"
+    ours.own_table()
+    stubborn = HeaderCodec(Limits(header_table=100))
+    stubborn.own_table()
+    with pytest.raises(ConnectionFault):
+        stubborn.decode(HeaderCodec(Limits()).encode(REQUEST))
+    theirs.peer_table(100)
+    assert ours.decode(theirs.encode(REQUEST)) == REQUEST
+
+
 @pytest.mark.parametrize(
     ("sizes", "updates"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hpack import Encoder
 
 from pyopenshell.http2 import (
     Connection,
@@ -172,6 +173,15 @@ def test_a_header_table_that_was_small_for_a_moment_is_named() -> None:
     hand.feed(settings((1, 0), (1, 4_096)), hand.request())
     hand.engine.send_headers(1, RESPONSE)
     assert hand.sent()[-1].payload.startswith(b"\x20\x3f\xe1\x1f"), "updates to 0 and to 4096 (RFC 7541 section 6.3)"
+
+
+def test_a_smaller_header_table_binds_from_the_acknowledgement_on() -> None:
+    engine, encoder = Connection(Role.SERVER, Limits(header_table=100)), Encoder()
+    hello = peer.PREFACE + settings()
+    first = frame(peer.HEADERS, peer.END_HEADERS, 1, encoder.encode(REQUEST))
+    assert len(engine.receive(hello + first, 0.0)) == 1
+    second = frame(peer.HEADERS, peer.END_HEADERS, 3, encoder.encode(REQUEST))
+    ended(engine.receive(frame(peer.SETTINGS, peer.ACK) + second, 0.0), ErrorCode.COMPRESSION_ERROR)
 
 
 def test_an_acknowledgement_has_no_payload() -> None:

@@ -25,6 +25,8 @@ _CACHE_ENTRIES = 64
 _CACHE_BLOCK = 2_048
 
 _MOST_TABLE_UPDATES = 2
+#: HEADER_TABLE_SIZE of both sides until SETTINGS say otherwise (RFC 9113 section 6.5.2).
+_FIRST_TABLE = 4_096
 
 
 class _TableWatch:
@@ -54,7 +56,7 @@ class HeaderCodec:
         self._ceiling = limits.header_table
         self._encoder = Encoder()
         self._decoder = Decoder(max_header_list_size=limits.max_header_list)
-        self._decoder.max_allowed_table_size = limits.header_table
+        self._decoder.max_allowed_table_size = max(limits.header_table, _FIRST_TABLE)
         self._encoder_watch = _TableWatch(self._encoder.header_table)
         self._decoder_watch = _TableWatch(self._decoder.header_table)
         self._blocks: dict[tuple[Header, ...], bytes] = {}
@@ -74,6 +76,11 @@ class HeaderCodec:
         smallest, last = min(changes), changes[-1]
         changes[:] = [smallest, last] if smallest < last else [last]
         self._blocks.clear()
+
+    def own_table(self) -> None:
+        """The peer acknowledged our HEADER_TABLE_SIZE: from its next block on it uses at most that (section 4.3.1)."""
+        self._decoder.max_allowed_table_size = self._ceiling
+        self._lists.clear()
 
     def encode(self, headers: Sequence[Header]) -> bytes:
         """The block for a list. It must go on the wire in the order of the calls."""

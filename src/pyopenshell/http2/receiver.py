@@ -135,6 +135,7 @@ class Receiver:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "acknowledgement of SETTINGS with frame.payload")
             if self._settings_acks:
                 self._settings_acks -= 1
+                self._codec.own_table()
             else:
                 self._settings.spend(self._now)
             return
