@@ -14,6 +14,7 @@ from pyopenshell.model import ExecSpec
 from pyopenshell.streams import ExecChannel
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from tests.support.gateway_kit import Kit, exec_, files, ssh
+from tests.support.waiting import until
 
 
 class Call:
@@ -98,3 +99,67 @@ async def test_commands_are_audited_without_their_environment(kit: Kit) -> None:
     assert [name for name, _ in of_class(events, 1007)] == ["Launch"]
     assert "make test" in text
     assert "hunter2" not in text
+
+
+async def exec_relay(kit: Kit, *argv: str) -> tuple[ExecChannel, pb.RelayOpen]:
+    """A command that the far end has got, and the open it came by."""
+    channel = ExecChannel(await kit.forward(exec_("web")))
+    await channel.start(ExecSpec(argv))
+    opened = await kit.supervisor(await kit.get()).opens.get()
+    assert await channel.receive() is not None  # the fake far end gives START back: it is there
+    return channel, opened
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize(
+    ("how", "code", "status"),
+    [
+        (pb.ExecExit(code=7), 7, "Success"),
+        (pb.ExecExit(signal=9), 137, "Success"),
+        (pb.ExecExit(timed_out=True), 124, "Success"),
+        (pb.ExecExit(start_error="no such file"), 255, "Failure"),
+    ],
+)
+async def test_the_end_of_a_command_is_audited_from_its_supervisors_report(
+    kit: Kit, how: pb.ExecExit, code: int, status: str, lost: bool
+) -> None:
+    sandbox = await kit.ready()
+    channel, opened = await exec_relay(kit, "make", "x" * 5000)
+    if lost:
+        channel.stream.abort("gone")
+        await until(lambda: not kit.gateway.board.lines())
+    supervisor = kit.supervisor(sandbox)
+    for _ in range(2):  # a report that is doubled is told once
+        await supervisor.send(exec_ended=pb.ExecEnded(channel_id=opened.channel_id, how=how))
+    await supervisor.send(exec_ended=pb.ExecEnded(channel_id="unknown", how=how))
+    await until(lambda: not (kit.gateway.relaying._commands or kit.gateway.relaying._unreported))
+    if not lost:
+        channel.stream.abort("the test is over")
+    told = [event for event in await audited(kit) if event["class_uid"] == 1007]
+    assert [event["activity_name"] for event in told] == ["Launch", "Terminate"]
+    assert (told[1]["exit_code"], told[1]["status"]) == (code, status)
+    assert told[1]["process"] == told[0]["process"]
+    assert told[1]["process"]["uid"] == opened.channel_id
+
+
+async def test_a_report_of_another_sandboxs_command_is_nothing(kit: Kit) -> None:
+    await kit.ready()
+    other = await kit.ready("other")
+    channel, opened = await exec_relay(kit, "true")
+    relaying = kit.gateway.relaying
+    relaying.note_exit(other.metadata.id, opened.channel_id, pb.ExecExit(code=0))
+    assert list(relaying._commands) == [opened.channel_id]
+    channel.stream.abort("the test is over")
+    await until(lambda: bool(relaying._unreported))
+    relaying.note_exit(other.metadata.id, opened.channel_id, pb.ExecExit(code=0))
+    assert list(relaying._unreported) == [opened.channel_id] and not relaying._commands
+
+
+async def test_what_is_never_reported_is_forgotten_in_the_end(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyopenshell.gateway.relaying.ENDED_MAX", 1)
+    await kit.ready()
+    for _ in range(3):
+        channel, opened = await exec_relay(kit, "true")
+        channel.stream.abort("gone")
+        await until(lambda: not kit.gateway.board.lines())
+    assert list(kit.gateway.relaying._unreported) == [opened.channel_id]

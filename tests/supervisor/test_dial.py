@@ -12,6 +12,7 @@ from pyopenshell.model import ExecSpec, ExecTarget, FilesTarget, Outcome, SshTar
 from pyopenshell.streams import ExecChannel, StreamBroken, pair
 from pyopenshell.supervisor.dial import Dialler
 from pyopenshell.wire.exec_frames import Kind
+from pyopenshell.wire.openshell.v1.openshell_pb2 import ExecExit
 from tests.support.local_init import LocalInit
 
 
@@ -39,7 +40,8 @@ async def test_tcp_and_ssh_are_spliced(target: TcpTarget | SshTarget, asked: obj
     targets = Targets()
     dialled = await Dialler(LocalInit(), targets.connect, targets.ssh).dial(target)  # type: ignore[arg-type]
     near, lent = pair()
-    running = asyncio.create_task(dialled.run(lent))
+    said: list[ExecExit] = []
+    running = asyncio.create_task(dialled.run(lent, said.append))
     await near.write(b"in")
     assert bytes(await targets.inside.read()) == b"in"
     await near.end()
@@ -50,6 +52,7 @@ async def test_tcp_and_ssh_are_spliced(target: TcpTarget | SshTarget, asked: obj
     assert await near.read() == b""
     assert await running is Outcome.COMPLETED
     assert targets.asked == [asked]
+    assert said == []
 
 
 async def test_a_target_that_is_given_up_is_aborted() -> None:
@@ -67,12 +70,14 @@ async def test_exec_is_served_from_its_first_frame() -> None:
         dialled = await Dialler(init, targets.connect, targets.ssh).dial(ExecTarget())  # type: ignore[arg-type]
         dialled.abort("there is nothing to give up")
         near, lent = pair()
-        running = asyncio.create_task(dialled.run(lent))
+        said: list[ExecExit] = []
+        running = asyncio.create_task(dialled.run(lent, said.append))
         channel = ExecChannel(near)
         await channel.start(ExecSpec(argv=("true",)))
         kinds = [frame.kind async for frame in _frames(channel)]
         await near.end()
         assert kinds == [Kind.STARTED, Kind.EXIT]
+        assert said == [ExecExit(code=0)]
         assert await running is Outcome.COMPLETED
 
 

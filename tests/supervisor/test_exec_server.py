@@ -31,7 +31,8 @@ class Near:
         self.told: list[Callable[[], None]] = []  # memory cannot know of a break: the test says it
         far.on_break = self.told.append  # type: ignore[method-assign]
         self.channel = ExecChannel(self.stream)
-        self.outcome = asyncio.create_task(serve_exec(far, init))  # type: ignore[arg-type]
+        self.said: list[ExecExit] = []  # to the audit
+        self.outcome = asyncio.create_task(serve_exec(far, init, self.said.append))  # type: ignore[arg-type]
 
     async def gather(self) -> tuple[bytes, bytes, ExecExit]:
         """Everything until the exit, which must be the last frame; then ends our direction."""
@@ -44,6 +45,7 @@ class Near:
             elif frame.kind in out:
                 out[frame.kind] += frame.payload
         assert how is not None
+        assert self.said == [how], "the audit is told the same, once"
         await self.stream.end()
         return bytes(out[Kind.STDOUT]), bytes(out[Kind.STDERR]), how
 
@@ -208,6 +210,7 @@ async def test_it_is_seen_also_while_input_is_stuck(near: Near) -> None:
     async with asyncio.timeout(5):
         assert await near.outcome is Outcome.BROKEN_NEAR
     assert (await near.init.spawned[0].wait()).signal == signal.SIGHUP
+    assert near.said == [ExecExit(signal=signal.SIGHUP)], "nobody hears of it on the stream, but the audit does"
 
 
 async def test_a_signal_overtakes_input_that_waits(near: Near) -> None:

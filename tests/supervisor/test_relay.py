@@ -58,6 +58,20 @@ async def made(tmp_path: Path) -> AsyncIterator[Set]:
         await asyncio.wait([running])
 
 
+async def ended(made: Set) -> pb.ExecEnded:
+    """What the control stream says next of a command's end; it names the relay by its channel."""
+    assert made.gateway.session is not None
+    channels = set()
+    while True:
+        message = await made.gateway.session.heard.get()
+        match message.WhichOneof("payload"):
+            case "relay_open_result":
+                channels.add(message.relay_open_result.channel_id)
+            case "exec_ended":
+                assert message.exec_ended.channel_id in channels
+                return message.exec_ended
+
+
 async def test_a_command_runs_through_it(made: Set) -> None:
     leg = await made.gateway.relay(ExecTarget())
     channel = ExecChannel(leg)
@@ -68,6 +82,7 @@ async def test_a_command_runs_through_it(made: Set) -> None:
     await leg.end()
     await leg.close()
     assert kinds == [Kind.STARTED, Kind.STDOUT, Kind.EXIT]
+    assert (await ended(made)).how == pb.ExecExit(code=0)
 
 
 async def test_the_loss_of_the_near_side_ends_the_command(made: Set) -> None:
@@ -77,6 +92,7 @@ async def test_the_loss_of_the_near_side_ends_the_command(made: Set) -> None:
     assert (await channel.receive()) is not None
     leg.abort()
     assert (await made.init.spawned[0].wait()).signal == 1
+    assert (await ended(made)).how == pb.ExecExit(signal=1)
 
 
 async def test_a_port_is_reached_with_half_close_both_ways(made: Set) -> None:
@@ -126,6 +142,7 @@ async def test_a_relay_that_the_gateway_closes_is_ended(made: Set) -> None:
     await made.gateway.session.call.send(pb.GatewayMessage(relay_close=pb.RelayClose(channel_id="unknown")))
     await made.gateway.session.call.send(pb.GatewayMessage(relay_close=pb.RelayClose(channel_id="channel-2")))
     assert (await made.init.spawned[0].wait()).signal == 1
+    assert (await ended(made)).how == pb.ExecExit(signal=1)
     with pytest.raises(StreamBroken):
         while await channel.receive() is not None:
             continue

@@ -56,14 +56,14 @@ def _process(
             **fields,
             "actor": actor(relay.principal),
             "device": {"type_id": 6, "uid": text(relay.sandbox_id), "name": text(relay.sandbox)},  # 6 Virtual
-            "process": {"name": name, "cmd_line": _command_line(argv), "uid": text(relay.channel_id)},
+            "process": {"name": name, "cmd_line": text(" ".join(brief(argv))), "uid": text(relay.channel_id)},
             "unmapped": {"relay": text(relay.channel_id), "working_directory": workdir, "terminal": tty},
         },
     )
 
 
-def _command_line(argv: Sequence[str]) -> str:
-    # Cut before joining and cleaning: a hostile argv may be 1 MiB, and this runs on the event loop.
+def brief(argv: Sequence[str]) -> tuple[str, ...]:
+    """As much of `argv` as an event shows: what to keep of it until the command has ended. It may be 1 MiB."""
     words: list[str] = []
     room = COMMAND_MAX
     for word in argv:
@@ -72,4 +72,4 @@ def _command_line(argv: Sequence[str]) -> str:
         if room <= 0:
             words.append("…")
             break
-    return text(" ".join(words))
+    return tuple(words)

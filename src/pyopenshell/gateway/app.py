@@ -175,13 +175,13 @@ class Gateway:
         )
         self._leases = Leases(trail.wall)
         admission = Admission(self.registry, session_tokens, settings.limits, trail)
-        relaying = Relaying(admission, self.board, trail)
+        relaying = self.relaying = Relaying(admission, self.board, trail)
         first = settings.first_message_timeout
         self._watch = WatchService(self.registry, book)
         ssh = SshSessionService(self.registry, session_tokens, self.board, trail, ("https", settings.host, self.port))
         self._work.beside(ssh.reap(), "reaper")
         supervisors = SupervisorService(
-            self.registry, self.board, self.lifecycle, supervisor_tokens, trail, first_timeout=first
+            self.registry, self.board, self.lifecycle, relaying, supervisor_tokens, trail, first_timeout=first
         )
         people = (
             SandboxService(self.registry, self.lifecycle, book, trail),

@@ -118,7 +118,7 @@ class ExecService:
                     case Kind.STDERR if size:
                         yield pb.ExecSandboxEvent(stderr=pb.ExecSandboxStderr(data=bytes(frame.payload)))
                     case Kind.EXIT:
-                        yield self._exited(line, spec, frame.payload)
+                        yield self._exited(line, frame.payload)
                         feeding.cancel()
                         await asyncio.gather(feeding, return_exceptions=True)
                         await _part(channel)
@@ -140,9 +140,9 @@ class ExecService:
                 feeding.cancel()
                 await asyncio.gather(feeding, return_exceptions=True)
 
-    def _exited(self, line: Line, spec: ExecSpec, payload: bytes | bytearray | memoryview) -> pb.ExecSandboxEvent:
+    def _exited(self, line: Line, payload: bytes | bytearray | memoryview) -> pb.ExecSandboxEvent:
         how = pb.ExecExit.FromString(bytes(payload))
-        self._relaying.note_exit(line, spec, how)
+        self._relaying.note_exit(line.relay.request.sandbox_id, line.channel_id, how)
         return pb.ExecSandboxEvent(exit=pb.ExecSandboxExit(exit_code=convert.exit_status(how)))
 
 

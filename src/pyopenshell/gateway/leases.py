@@ -1,4 +1,4 @@
-"""API tokens that end while their calls are open: every call holds a lease, which ends with its token.
+"""API tokens that end while their calls are open: each call holds a lease, which ends with its token.
 
 What opens later in a call asks `Lease.check` (`Caller.may` does), so that a stream which was let in before a revocation opens
 nothing after it. A stream that only tells (WatchSandbox) is cut by `Lease.cutting`; relays end by their own ties

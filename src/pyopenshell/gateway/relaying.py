@@ -2,13 +2,18 @@
 
 `Relaying.open` is a context: inside it there is a line with a far end; when it is left, in whatever way, the line is over,
 the supervisor's call is free and the audit has what happened. A caller that goes away while it waits is a lost near end.
+
+Of a command the audit gets the start when its START frame is read, and the end when its supervisor reports it (`exec_ended` on
+the control stream), which may be after its relay was lost; where the gateway itself is the near end, it reads the end first.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from pyopenshell.audit import ocsf, processes
 from pyopenshell.errors import Code, OpenShellError
@@ -27,6 +32,7 @@ from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.status import clean
 
 FIRST_MESSAGE_TIMEOUT = 10.0  # seconds, design decision 4
+ENDED_MAX = 1000  # commands whose relay is over and whose end was not reported: one storm of a sandbox, 1 KiB each
 FIRST_MESSAGE_MAX = 1024 * 1024  # bytes, design decision 4
 
 
@@ -45,6 +51,14 @@ async def first_message(call: Call, what: str, timeout: float = FIRST_MESSAGE_TI
     return message
 
 
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """A command whose end is not known yet."""
+
+    about: ocsf.Relay
+    argv: tuple[str, ...]
+
+
 class Relaying:
     """Opens relays for callers."""
 
@@ -53,6 +67,8 @@ class Relaying:
         self._board = board
         self._trail = trail
         self._audited: dict[str, ocsf.Relay] = {}
+        self._commands: dict[str, _Command] = {}
+        self._unreported: OrderedDict[str, _Command] = OrderedDict()
         board.on_closed = self._closed
 
     @asynccontextmanager
@@ -97,20 +113,29 @@ class Relaying:
             self._trail.note(
                 processes.exec_started, about, spec.argv, workdir=spec.workdir, tty=spec.terminal is not None
             )
+            self._commands[line.channel_id] = _Command(about, processes.brief(spec.argv))
 
-    def note_exit(self, line: Line, spec: ExecSpec, how: pb.ExecExit) -> None:
-        """Audit how a command ended, where the gateway is its near end."""
-        about = self._audited.get(line.channel_id)
-        if about is not None:
+    def note_exit(self, sandbox_id: str, channel_id: str, how: pb.ExecExit) -> None:
+        """Audit how a command of this sandbox ended; what is known already, or never was, is not told again."""
+        for book in (self._commands, self._unreported):
+            command = book.get(channel_id)
+            if command is None or command.about.sandbox_id != sandbox_id:
+                continue
+            del book[channel_id]
             code, reason = (255, clean(how.start_error)) if how.start_error else (convert.exit_status(how), "")
-            self._trail.note(processes.exec_ended, about, spec.argv, code, reason=reason)
+            self._trail.note(processes.exec_ended, command.about, command.argv, code, reason=reason)
 
     def _closed(self, line: Line, closed: Closed) -> None:
         about = self._audited.pop(line.channel_id, None)
+        command = self._commands.pop(line.channel_id, None)
         if about is None:
             return
         verdict = VERDICTS[closed.cause]
         if line.claimed.done() and line.claimed.exception() is None:
+            if command is not None:
+                self._unreported[line.channel_id] = command
+                if len(self._unreported) > ENDED_MAX:
+                    self._unreported.popitem(last=False)
             self._trail.note(
                 ocsf.relay_closed,
                 about,

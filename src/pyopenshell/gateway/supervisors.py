@@ -21,7 +21,7 @@ from pyopenshell.gateway.lifecycle import Lifecycle
 from pyopenshell.gateway.lines import line_error
 from pyopenshell.gateway.phases import Event
 from pyopenshell.gateway.registry import Registry
-from pyopenshell.gateway.relaying import FIRST_MESSAGE_TIMEOUT, first_message
+from pyopenshell.gateway.relaying import FIRST_MESSAGE_TIMEOUT, Relaying, first_message
 from pyopenshell.gateway.trail import Trail
 from pyopenshell.model import new_id
 from pyopenshell.relay.outcomes import VERDICTS, Cause
@@ -41,6 +41,7 @@ class SupervisorService:
         registry: Registry,
         board: Board,
         lifecycle: Lifecycle,
+        relaying: Relaying,
         tokens: SupervisorTokens,
         trail: Trail,
         *,
@@ -49,6 +50,7 @@ class SupervisorService:
         self._registry = registry
         self._board = board
         self._lifecycle = lifecycle
+        self._relaying = relaying
         self._tokens = tokens
         self._trail = trail
         self._first_timeout = first_timeout
@@ -142,6 +144,9 @@ class SupervisorService:
                     self._board.result(session, message.relay_open_result)
                 case "relay_close":
                     self._board.supervisor_closes(session, message.relay_close)
+                case "exec_ended":
+                    ended = message.exec_ended
+                    self._relaying.note_exit(session.sandbox_id, ended.channel_id, ended.how)
                 case "hello":
                     raise OpenShellError(Code.INVALID, "hello came a second time")
                 case _:  # a heartbeat, or what a newer supervisor says and this gateway need not know

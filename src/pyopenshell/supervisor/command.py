@@ -43,6 +43,7 @@ class Command:
         self._killer: asyncio.Task[None] | None = None
         self._exited = asyncio.Event()
         self.timed_out = False
+        self.how: Exit | None = None  # how the process ended, once that is known
         self._terminal = process.terminal
         if process.terminal >= 0:
             self.stdin = PipeWriter(os.dup(process.terminal))
@@ -95,7 +96,7 @@ class Command:
         if self._timeout:
             timer = asyncio.get_running_loop().call_later(self._timeout, self._time_over)
         try:
-            how = await self._process.wait()
+            how = self.how = await self._process.wait()
         finally:
             if timer is not None:
                 timer.cancel()
@@ -113,10 +114,15 @@ class Command:
         """Ask the group to end; end what is left of it once its leader went or the grace is over. Never raises."""
         with contextlib.suppress(OpenShellError):
             await self._process.signal(first)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(KILL_GRACE):
-                    await self._process.wait()
+            await self._wait_a_moment()
             await self._process.signal(signal.SIGKILL)
+            if self.how is None:
+                await self._wait_a_moment()
+
+    async def _wait_a_moment(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KILL_GRACE):
+                self.how = await self._process.wait()
 
 
 async def _pump(reader: PipeReader, sink: Sink) -> None:

@@ -16,7 +16,7 @@ from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.model import ExecTarget, Outcome, SshTarget, Target, TcpTarget
 from pyopenshell.streams.contract import ByteStream
 from pyopenshell.streams.splice import Tally, splice
-from pyopenshell.supervisor.exec_server import serve_exec
+from pyopenshell.supervisor.exec_server import Tell, serve_exec
 from pyopenshell.supervisor.init_client import SpawnClient
 
 #: Starts an SSH child for one connection with this authorized key; the near end of its socket pair.
@@ -29,8 +29,11 @@ class Dialled(ABC):
     """A target that answered, not yet joined to a relay."""
 
     @abstractmethod
-    async def run(self, near: ByteStream) -> Outcome:
-        """Serve the relay's stream to its end and close both. Raises nothing of its own; cancelled, it aborts both."""
+    async def run(self, near: ByteStream, tell: Tell) -> Outcome:
+        """Serve the relay's stream to its end and close both; `tell` hears how a command ended.
+
+        Raises nothing of its own; cancelled, it aborts both.
+        """
 
     @abstractmethod
     def abort(self, reason: str) -> None:
@@ -43,7 +46,7 @@ class _Spliced(Dialled):
     def __init__(self, far: ByteStream) -> None:
         self._far = far
 
-    async def run(self, near: ByteStream) -> Outcome:
+    async def run(self, near: ByteStream, tell: Tell) -> Outcome:  # noqa: ARG002 - no command ends here
         return await splice(near, self._far, Tally())
 
     def abort(self, reason: str) -> None:
@@ -56,8 +59,8 @@ class _Exec(Dialled):
     def __init__(self, init: SpawnClient) -> None:
         self._init = init
 
-    async def run(self, near: ByteStream) -> Outcome:
-        return await serve_exec(near, self._init)
+    async def run(self, near: ByteStream, tell: Tell) -> Outcome:
+        return await serve_exec(near, self._init, tell)
 
     def abort(self, reason: str) -> None:
         """Nothing was dialled."""

@@ -3,13 +3,15 @@
 The near side's frames are read for the whole life of the command, so that a resize or a signal is not stuck behind input
 that the command does not read: input waits in a backlog of bounded size, and only a full backlog stops the reading (then
 flow control stops the near side). The stream's break is the near side's death and ends the command, also while nothing is
-read; its orderly end is the end of input alone. See `command.py` for the end of a command.
+read; its orderly end is the end of input alone. See `command.py` for the end of a command. However it ended, `tell` is told
+once, also where nobody is left to hear of it on the stream: for the audit.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -31,6 +33,9 @@ GOODBYE_TIMEOUT = (
 )
 _SIGNALS = range(1, 65)  # signal(7)
 _END_OF_FILE = b"\x04"  # VEOF of a terminal, termios(3)
+
+
+Tell = Callable[[ExecExit], None]
 
 
 class _Input:
@@ -75,7 +80,7 @@ class _Input:
             command.stdin.close()
 
 
-async def serve_exec(stream: ByteStream, init: SpawnClient) -> Outcome:
+async def serve_exec(stream: ByteStream, init: SpawnClient, tell: Tell) -> Outcome:
     """Serve one exec stream to its end and close it. Cancelled, or the near side lost: the command is ended first.
 
     Returns COMPLETED when the exit was said (also "could not start"), REFUSED for a START that is not valid, TIMED_OUT
@@ -90,7 +95,7 @@ async def serve_exec(stream: ByteStream, init: SpawnClient) -> Outcome:
 
     stream.on_break(broke)
     try:
-        outcome = await _serve(channel, init, gone)
+        outcome = await _serve(channel, init, gone, tell)
         await _goodbye(channel)
         await stream.close()
     except (StreamBroken, StreamClosed) as error:
@@ -105,32 +110,42 @@ async def serve_exec(stream: ByteStream, init: SpawnClient) -> Outcome:
     return outcome
 
 
-async def _serve(channel: ExecChannel, init: SpawnClient, gone: asyncio.Future[None]) -> Outcome:
+async def _serve(channel: ExecChannel, init: SpawnClient, gone: asyncio.Future[None], tell: Tell) -> Outcome:
+    async def end(how: ExecExit) -> None:
+        tell(how)
+        await channel.exit(how)
+
     try:
         async with asyncio.timeout(START_TIMEOUT):
             spec = _parse_start(await channel.receive())
     except TimeoutError:
-        await channel.exit(ExecExit(start_error=f"no command came within {START_TIMEOUT:.0f} s"))
+        await end(ExecExit(start_error=f"no command came within {START_TIMEOUT:.0f} s"))
         return Outcome.TIMED_OUT
     except OpenShellError as error:
         if error.code is not Code.INVALID:
             raise
-        await channel.exit(ExecExit(start_error=str(error)))
+        await end(ExecExit(start_error=str(error)))
         return Outcome.REFUSED
     try:
         process = await init.spawn(spec)
     except OpenShellError as error:
-        await channel.exit(ExecExit(start_error=str(error)))
+        await end(ExecExit(start_error=str(error)))
         return Outcome.COMPLETED if error.code is Code.PRECONDITION else Outcome.BROKEN_FAR
     command = Command(process, channel.stdout, channel.stderr, timeout=spec.timeout)
-    how = await _run(channel, command, spec, gone)
-    if command.timed_out:
-        await channel.exit(ExecExit(timed_out=True))
-    elif how.signal:
-        await channel.exit(ExecExit(signal=how.signal))
-    else:
-        await channel.exit(ExecExit(code=how.code))
+    try:
+        how = await _run(channel, command, spec, gone)
+    except BaseException:
+        if command.how is not None:
+            tell(_exit(command, command.how))
+        raise
+    await end(_exit(command, how))
     return Outcome.COMPLETED
+
+
+def _exit(command: Command, how: Exit) -> ExecExit:
+    if command.timed_out:
+        return ExecExit(timed_out=True)
+    return ExecExit(signal=how.signal) if how.signal else ExecExit(code=how.code)
 
 
 async def _run(channel: ExecChannel, command: Command, spec: ExecSpec, gone: asyncio.Future[None]) -> Exit:

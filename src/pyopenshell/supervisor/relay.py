@@ -5,12 +5,13 @@
 
 The result and the claim go out one behind the other without a wait between them: the gateway takes the claim in either
 order only after the result, and both travel on one connection. A relay that the gateway closes, or whose task is cancelled,
-aborts what was dialled.
+aborts what was dialled. How a command ended goes on the control stream too, for the audit; where that is lost, so is the word.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from pyopenshell.errors import Code, OpenShellError
@@ -30,18 +31,19 @@ CLAIM_TIMEOUT = 10.0  # seconds; the contract's deadline for the claim of a rela
 RELAYS_MAX = 2048  # of one supervisor at once: the gateway's ceiling for one sandbox is 1,020
 
 Dial = Callable[[Target], Awaitable[Dialled]]
-SendResult = Callable[[pb.RelayOpenResult], Awaitable[None]]
+Send = Callable[[pb.SupervisorMessage], Awaitable[None]]
 
 
 class Relays:
     """The relays of one session's connection."""
 
-    def __init__(self, channel: Channel, metadata: MetadataItems, dial: Dial, send: SendResult) -> None:
+    def __init__(self, channel: Channel, metadata: MetadataItems, dial: Dial, send: Send) -> None:
         self._channel = channel
         self._metadata = metadata
         self._dial = dial
         self._send = send
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
+        self._telling: set[asyncio.Task[None]] = set()
 
     def open(self, message: pb.RelayOpen) -> None:
         """Take a RelayOpen; returns at once. A channel id that is open already is ignored (a repeated message)."""
@@ -68,6 +70,9 @@ class Relays:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for telling in self._telling:
+            telling.cancel()
+        await asyncio.gather(*self._telling, return_exceptions=True)
 
     async def _relay(self, message: pb.RelayOpen) -> Outcome:
         result = pb.RelayOpenResult(channel_id=message.channel_id)
@@ -76,12 +81,12 @@ class Relays:
         except OpenShellError as error:
             result.error = str(error)
             result.failure = status_of(error.code)
-            await self._send(result)
+            await self._send(pb.SupervisorMessage(relay_open_result=result))
             return Outcome.TARGET_FAILED
         try:
             result.success = True
             result.features.extend(FEATURES)
-            await self._send(result)
+            await self._send(pb.SupervisorMessage(relay_open_result=result))
             leg = await self._claim(message.channel_id)
         except (OpenShellError, StreamClosed):
             dialled.abort("the gateway did not take the relay")
@@ -89,7 +94,16 @@ class Relays:
         except BaseException:
             dialled.abort("the relay was given up")
             raise
-        return await dialled.run(leg)
+        return await dialled.run(leg, lambda how: self._tell(message.channel_id, how))
+
+    def _tell(self, channel_id: str, how: pb.ExecExit) -> None:
+        telling = asyncio.create_task(self._say_ended(pb.ExecEnded(channel_id=channel_id, how=how)))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+
+    async def _say_ended(self, ended: pb.ExecEnded) -> None:
+        with contextlib.suppress(OpenShellError, StreamClosed):
+            await self._send(pb.SupervisorMessage(exec_ended=ended))
 
     async def _dialled(self, message: pb.RelayOpen) -> Dialled:
         if len(self._tasks) > RELAYS_MAX:

@@ -153,10 +153,7 @@ class Session:
             async with lock:
                 await call.send(message)
 
-        async def send_result(result: pb.RelayOpenResult) -> None:
-            await send(pb.SupervisorMessage(relay_open_result=result))
-
-        relays = Relays(channel, self._metadata, self._dial, send_result)
+        relays = Relays(channel, self._metadata, self._dial, send)
         beating = asyncio.create_task(_beat(send, interval))
         companions = [asyncio.create_task(told(channel)) for told in self._companions]
         try:

@@ -151,6 +151,14 @@ class ExecExit(_message.Message):
     timed_out: bool
     def __init__(self, code: _Optional[int] = ..., signal: _Optional[int] = ..., start_error: _Optional[str] = ..., timed_out: _Optional[bool] = ...) -> None: ...
 
+class ExecEnded(_message.Message):
+    __slots__ = ("channel_id", "how")
+    CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
+    HOW_FIELD_NUMBER: _ClassVar[int]
+    channel_id: str
+    how: ExecExit
+    def __init__(self, channel_id: _Optional[str] = ..., how: _Optional[_Union[ExecExit, _Mapping]] = ...) -> None: ...
+
 class SessionTarget(_message.Message):
     __slots__ = ("ssh", "tcp")
     SSH_FIELD_NUMBER: _ClassVar[int]
@@ -949,16 +957,18 @@ class SandboxStreamWarning(_message.Message):
     def __init__(self, message: _Optional[str] = ...) -> None: ...
 
 class SupervisorMessage(_message.Message):
-    __slots__ = ("hello", "heartbeat", "relay_open_result", "relay_close")
+    __slots__ = ("hello", "heartbeat", "relay_open_result", "relay_close", "exec_ended")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     RELAY_OPEN_RESULT_FIELD_NUMBER: _ClassVar[int]
     RELAY_CLOSE_FIELD_NUMBER: _ClassVar[int]
+    EXEC_ENDED_FIELD_NUMBER: _ClassVar[int]
     hello: SupervisorHello
     heartbeat: SupervisorHeartbeat
     relay_open_result: RelayOpenResult
     relay_close: RelayClose
-    def __init__(self, hello: _Optional[_Union[SupervisorHello, _Mapping]] = ..., heartbeat: _Optional[_Union[SupervisorHeartbeat, _Mapping]] = ..., relay_open_result: _Optional[_Union[RelayOpenResult, _Mapping]] = ..., relay_close: _Optional[_Union[RelayClose, _Mapping]] = ...) -> None: ...
+    exec_ended: ExecEnded
+    def __init__(self, hello: _Optional[_Union[SupervisorHello, _Mapping]] = ..., heartbeat: _Optional[_Union[SupervisorHeartbeat, _Mapping]] = ..., relay_open_result: _Optional[_Union[RelayOpenResult, _Mapping]] = ..., relay_close: _Optional[_Union[RelayClose, _Mapping]] = ..., exec_ended: _Optional[_Union[ExecEnded, _Mapping]] = ...) -> None: ...
 
 class SupervisorHello(_message.Message):
     __slots__ = ("sandbox_id", "instance_id", "connection_epoch", "supports_provider_readiness", "redirected", "supports_session_redirect", "supports_config_push", "main_process")
