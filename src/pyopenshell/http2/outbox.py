@@ -151,7 +151,7 @@ class Outbox:
 
     def _cut(self, stream: Stream, size: int, out: list[Buffer]) -> None:
         """The first `size` bytes of a stream as frames, its buffers untouched where a frame takes them whole."""
-        queue = stream.queue
+        queue, taken = stream.queue, 0
         last = stream.ending and stream.trailers is None and not stream.unsent
         while size:
             left = min(size, self.max_frame)
@@ -159,17 +159,18 @@ class Outbox:
             self.frames += 1
             out.append(frame_header(left << 8, last and not size, stream.id))
             while left:
-                buffer = queue[0]
+                buffer = queue[taken]
                 length = len(buffer)
                 if length <= left:
                     out.append(buffer)
-                    queue.popleft()
+                    taken += 1
                     left -= length
                 else:
                     view = memoryview(buffer)
                     out.append(view[:left])
-                    queue[0] = view[left:]
+                    queue[taken] = view[left:]
                     left = 0
+        del queue[:taken]
 
     def _finish(self, stream: Stream, out: list[Buffer]) -> None:
         """END_STREAM by a frame of its own: trailers, or empty DATA."""

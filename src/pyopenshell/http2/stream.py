@@ -48,7 +48,7 @@ class Stream:
         self.expected = -1  # bytes of content still to come by content-length; -1: not said
         # What we send.
         self.send_window = send_window
-        self.queue: deque[bytes | bytearray | memoryview] = deque()
+        self.queue: list[bytes | bytearray | memoryview] = []
         self.unsent = 0  # bytes in `queue`
         self.watched = False  # the owner wants to be told when that is 0
         self.headers_sent = False
