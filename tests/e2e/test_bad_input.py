@@ -359,17 +359,43 @@ def test_a_full_disk_under_the_database(tiny_disk: Path) -> None:
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(4096))
+        big = [
+            word for name in "ABC" for word in ("--env", f"{name}={'x' * 100_000}")
+        ]  # over the room that the log has
         for _ in range(3):
-            refused(world.run("sandbox", "create", "more"), "disk")
+            refused(world.run("sandbox", "create", "more", *big), "disk")
         assert [found["name"] for found in world.run("sandbox", "list", "-o", "json").json] == ["before"]
         filler.unlink()
         world.run("sandbox", "create", "more").ok()
         fill = "head -c 100000000 /dev/zero > /sandbox/file"
         assert world.run("sandbox", "exec", "-n", "more", "--", "sh", "-c", fill).status == 1
-        refused(world.run("sandbox", "create", "third"), "disk")
+        refused(world.run("sandbox", "create", "third", *big), "disk")
         world.run("sandbox", "delete", "more").ok()
         world.run("sandbox", "create", "third").ok()
     finally:
+        world.close()
+
+
+@pytest.mark.parametrize("before", ["", "restart", "stop"])
+def test_a_sandbox_is_deleted_once_on_a_disk_that_is_full_to_the_last_byte(tiny_disk: Path, before: str) -> None:
+    world = World(tiny_disk, "full", detached=True)
+    world.start()
+    try:
+        for name in ("one", "two"):
+            world.run("sandbox", "create", name).ok()
+        if before == "restart":
+            world.stop()
+            world.start()
+        for block in (4096, 1):
+            with contextlib.suppress(OSError), (tiny_disk / "filler").open("ab", buffering=0) as file:
+                while True:
+                    file.write(bytes(block))
+        if before == "stop":
+            world.run("sandbox", "stop", "one").ok()
+        world.run("sandbox", "delete", "one").ok()
+        assert [found["name"] for found in world.run("sandbox", "list", "-o", "json").json] == ["two"]
+    finally:
+        (tiny_disk / "filler").unlink()
         world.close()
 
 

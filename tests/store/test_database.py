@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import event, text
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.store.database import Database, sqlite_url
+from pyopenshell.store.database import LOG_ROOM, Database, sqlite_url
 from pyopenshell.store.store import Store
 
 
@@ -156,8 +156,20 @@ async def test_a_disk_that_refuses_to_grow_is_exhausted_and_heals(store: Store, 
         assert error.code is Code.EXHAUSTED
         assert "quota" in error.hint
         assert await store.sandboxes.get(first.id) == first
+        assert await store.sandboxes.delete(first.id)  # that needs no room
     await store.sandboxes.create(sandbox("after"))
     assert {len(row.reason) for row in await store.sandboxes.all()} == {0, 20_000}
+
+
+async def test_what_deletes_needs_no_room_in_a_log_that_was_just_made(url: str, sandbox) -> None:
+    store = await Store.open(url)
+    made = [await store.sandboxes.create(sandbox(f"one-{number}")) for number in range(20)]
+    await store.close()
+    store = await Store.open(url)
+    with file_size_limit(LOG_ROOM):
+        for record in made:
+            assert await store.sandboxes.delete(record.id)
+    await store.close()
 
 
 async def test_a_new_database_on_a_full_disk_is_refused_with_words(url: str) -> None:

@@ -6,6 +6,10 @@ thread means that two pieces of work never interleave; a compare-and-set needs n
 
 A cancelled `run` still finishes in its thread: the work has then happened, or not, but never in part.
 
+On a full disk the write-ahead log cannot grow, but what it holds can be written to its place in the database, and then its
+own space is free again: so a write that found no room is tried a second time after that. The log is given some room at the
+start, when there is likely some, so that what frees space (a sandbox is deleted) needs none.
+
 What is special to SQLite is in `_prepare_sqlite` alone: the write-ahead log (readers do not block the writer, one fsync for
 a commit), foreign keys (off by default), a busy timeout for a person's `sqlite3` shell beside us.
 """
@@ -13,7 +17,9 @@ a commit), foreign keys (off by default), a busy timeout for a person's `sqlite3
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +27,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from pyopenshell.errors import Code, OpenShellError
@@ -31,6 +37,9 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 5000  # sqlite3.connect's own default; another process holds a write lock for milliseconds
 SCHEMES = ("sqlite", "postgresql")
+LOG_ROOM = (
+    256 * 1024
+)  # bytes of the write-ahead log made at the start; to delete a sandbox takes some 10 pages of 4 KiB
 
 
 def sqlite_url(path: Path) -> str:
@@ -61,10 +70,24 @@ class Database:
 
     def _transaction(self, work: Callable[[Connection], T]) -> T:
         try:
-            with self._engine.begin() as connection:
-                return work(connection)
+            try:
+                return self._attempt(work)
+            except DBAPIError as error:
+                if self._engine.dialect.name != "sqlite" or translate(error).code is not Code.EXHAUSTED:
+                    raise
+                self._empty_log()
+                return self._attempt(work)
         except SQLAlchemyError as error:
             raise translate(error) from error
+
+    def _attempt(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.begin() as connection:
+            return work(connection)
+
+    def _empty_log(self) -> None:
+        """Write what the log holds to its place, if that can be, so that the next write begins at the log's beginning."""
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(self._engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(RESTART)").close()  # forbidden in a transaction
 
     async def close(self) -> None:
         """Finish what was handed in, close the connection, end the thread. Idempotent."""
@@ -126,6 +149,8 @@ def _prepare_sqlite(engine: Engine, path: Path) -> None:
                 "foreign_keys=ON",
             ):
                 connection.execute(f"PRAGMA {pragma}").close()
+            connection.execute("SELECT 1 FROM sqlite_master").close()  # now the log's file is there
+            _make_room(path.with_name(f"{path.name}-wal"))
         except BaseException:
             connection.close()  # the pool does not know it yet
             raise
@@ -133,3 +158,13 @@ def _prepare_sqlite(engine: Engine, path: Path) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
+
+
+def _make_room(log: Path) -> None:
+    """Let the log's file have LOG_ROOM: SQLite begins at its beginning and never shortens it (sqlite.org/walformat.html)."""
+    try:
+        with log.open("r+b") as file:
+            if file.seek(0, os.SEEK_END) < LOG_ROOM:
+                os.posix_fallocate(file.fileno(), 0, LOG_ROOM)
+    except OSError:
+        pass  # no room now: what works without it works

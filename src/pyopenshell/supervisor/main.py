@@ -4,6 +4,7 @@
                                                 ├─ MainProcess: output and end
                                                 └─ until init is gone, or the lifetime pipe ends, or END_SANDBOX: the
                                                    main process is asked to end then, and waited for
+
 Wiring alone. The zygote calls `born` in a fork; `main` (the command `openshell-supervisor`) is the same for a starter that
 has no zygote and hands the config socket over as a descriptor.
 """
