@@ -61,7 +61,29 @@ def test_sources(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert check_source(SandboxSpec()) == ("", "")
     assert check_source(SandboxSpec(f"dir:{tmp_path}")) == ("dir", str(tmp_path))
-    assert check_source(SandboxSpec(f"tar:{tmp_path}/file")) == ("tar", f"{tmp_path}/file")
+    assert check_source(SandboxSpec(f"tar:{tmp_path}/file")) == ("image", f"{tmp_path}/file")
+
+
+def test_a_directory_that_is_an_image_layout_is_an_image(tmp_path: Path) -> None:
+    mark = tmp_path / "oci-layout"
+    mark.mkdir()
+    assert check_source(SandboxSpec(f"dir:{tmp_path}")) == ("dir", str(tmp_path))
+    mark.rmdir()
+    for text, kind in (("{}", "dir"), ("hello", "dir"), ('{"imageLayoutVersion": "1.0.0"}', "image")):
+        mark.write_text(text)
+        assert check_source(SandboxSpec(f"dir:{tmp_path}")) == (kind, str(tmp_path))
+    assert check_source(SandboxSpec(f"tar:{tmp_path}")) == ("image", str(tmp_path))
+    mark.write_text('{"imageLayoutVersion": "2.0.0"}')
+    with pytest.raises(OpenShellError, match=r"has version '2\.0\.0'") as caught:
+        check_source(SandboxSpec(f"dir:{tmp_path}"))
+    assert caught.value.code is Code.INVALID
+
+
+def test_the_tree_of_a_sandbox_is_its_own_where_it_has_one(tmp_path: Path) -> None:
+    files = SandboxFiles.of(tmp_path, new_id())
+    assert (files.tree(""), files.tree("dir:/a:b")) == ("", "/a:b")
+    files.image.mkdir(parents=True)
+    assert files.tree("dir:/a:b") == files.tree("tar:/a") == str(files.image)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
+import os
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -171,6 +174,55 @@ def test_from_a_directory_and_from_a_tar(world: World, job: str, tmp_path: Path)
         world.run("sandbox", "create", job, "--from", str(source)).ok()
         assert world.run("sandbox", "exec", "-n", job, "--", "/bin/prog", *arguments(program)).ok().out == b"static\n"
         world.run("sandbox", "delete", job).ok()
+
+
+def test_from_an_image_layout(world: World, job: str, tmp_path: Path) -> None:
+    program = static_program(tmp_path)
+    layout = tmp_path / "layout"
+    (layout / "blobs" / "sha256").mkdir(parents=True)
+
+    def blob(data: bytes) -> str:
+        digest = hashlib.sha256(data).hexdigest()
+        (layout / "blobs" / "sha256" / digest).write_bytes(data)
+        return f"sha256:{digest}"
+
+    def layer(*members: tuple[str, bytes]) -> dict[str, str]:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+            for name, data in members:
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mode = len(data), 0o755
+                tar.addfile(entry, io.BytesIO(data))
+        return {"digest": blob(packed.getvalue())}
+
+    layers = [layer(("bin/old", b""), ("bin/prog", program.read_bytes())), layer(("bin/.wh.old", b""))]
+    manifest = blob(json.dumps({"layers": layers}).encode())
+    (layout / "index.json").write_text(json.dumps({"manifests": [{"digest": manifest}]}))
+    (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    world.run("sandbox", "create", job, "--from", str(layout)).ok()
+    assert world.run("sandbox", "exec", "-n", job, "--", "/bin/prog").ok().out == b"static\n"
+    assert "command not found" in world.run("sandbox", "exec", "-n", job, "--", "/bin/old").err
+    world.run("sandbox", "delete", job).ok()
+    (layout / "index.json").write_text('{"manifests": []}')
+    refused = world.run("sandbox", "create", job, "--from", str(layout))
+    assert refused.status == 1
+    assert "the image has nothing for linux/" in refused.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has ranges of ids, and may mount a ramfs")
+def test_from_a_directory_on_a_file_system_that_cannot_map_ids(world: World, job: str, tmp_path: Path) -> None:
+    program = static_program(tmp_path)
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    subprocess.run(["mount", "-t", "ramfs", "ramfs", str(tree)], check=True)
+    try:
+        (tree / "prog").write_bytes(program.read_bytes())
+        (tree / "prog").chmod(0o700)
+        os.chown(tree / "prog", 1000, 1000)
+        world.run("sandbox", "create", job, "--from", str(tree)).ok()
+    finally:
+        subprocess.run(["umount", str(tree)], check=True)
+    assert world.run("sandbox", "exec", "-n", job, "--", "/prog").ok().out == b"static\n"
 
 
 def static_program(tmp_path: Path) -> Path:

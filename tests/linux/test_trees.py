@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.linux import trees
+from pyopenshell.linux import members, trees
 from pyopenshell.linux.ids import Ids, range_ids, single_ids
 
 from .conftest import BASE, IS_ROOT, NOBODY, in_child, remove
@@ -139,8 +139,9 @@ def test_devices_are_left_out(place: Path, who: str) -> None:
     assert [path.name for path in tree.iterdir()] == ["fifo"]
 
 
-def oci(parts: list[bytes]) -> bytes:
-    members: dict[str, bytes] = {"oci-layout": b"{}"}
+def layout(parts: list[bytes]) -> dict[str, bytes]:
+    """The files of an OCI layout with these layers."""
+    members: dict[str, bytes] = {"oci-layout": b'{"imageLayoutVersion": "1.0.0"}'}
 
     def add(data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()
@@ -149,9 +150,14 @@ def oci(parts: list[bytes]) -> bytes:
 
     manifest = add(json.dumps({"layers": [{"digest": add(part)} for part in parts]}).encode())
     members["index.json"] = json.dumps({"manifests": [{"digest": manifest}]}).encode()
+    return members
+
+
+def oci(parts: list[bytes]) -> bytes:
+    """The same as a tar file."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as made:
-        for name, data in members.items():
+        for name, data in layout(parts).items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
             made.addfile(info, io.BytesIO(data))
@@ -168,6 +174,29 @@ def test_layers_lie_on_each_other_and_take_files_away(place: Path, who: str) -> 
     assert (tree / "changed").is_dir()
 
 
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_a_layout_may_be_a_directory_that_only_its_owner_reads(place: Path, who: str, mode: int) -> None:
+    first = tar([("keep", FILE, "1"), ("gone", FILE, "1")])
+    second = tar([(".wh.gone", FILE, ""), ("new", FILE, "2")])
+    root = place / "layout"
+    for name, data in layout([first, second]).items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+        (root / name).chmod(mode & 0o666)
+        if who == "user" and IS_ROOT:
+            os.chown(root / name, NOBODY, NOBODY)
+    for folder in (root, root / "blobs", root / "blobs/sha256"):
+        folder.chmod(mode)
+        if who == "user" and IS_ROOT:
+            os.chown(folder, NOBODY, NOBODY)
+    in_child(lambda: trees.unpack(str(root), str(place / "tree"), names(who)), who)
+    assert sorted(path.name for path in (place / "tree").iterdir()) == ["keep", "new"]
+    blob = max((root / "blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
+    blob.write_bytes(blob.read_bytes() + b"x")
+    with pytest.raises(AssertionError, match="is damaged"):
+        in_child(lambda: trees.unpack(str(root), str(place / "again"), names(who)), who)
+
+
 def test_a_whiteout_in_a_plain_tree_is_a_file(place: Path, who: str) -> None:
     assert (unpack(place, who, tar([("f", FILE, ""), (".wh.f", FILE, "")])) / ".wh.f").exists()
 
@@ -182,19 +211,21 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, damage: Callable[[bytes],
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OSError):
-        trees.unpack(str(tmp_path), str(tmp_path / "tree"), names("root" if IS_ROOT else "user"))
-    with pytest.raises(OpenShellError, match="no regular file"):
-        trees.unpack("/dev/null", str(tmp_path / "tree"), names("root" if IS_ROOT else "user"))
+    for path, words in ((str(tmp_path), "no OCI layout"), ("/dev/null", "neither a tar file nor an OCI layout")):
+        with pytest.raises(OpenShellError, match=words) as caught:
+            trees.unpack(path, str(tmp_path / "tree"), names("root" if IS_ROOT else "user"))
+        assert caught.value.code is Code.INVALID
+    with pytest.raises(FileNotFoundError):
+        trees.unpack(str(tmp_path / "none"), str(tmp_path / "tree"), names("root" if IS_ROOT else "user"))
     assert not (tmp_path / "tree").exists()
 
 
 def test_members_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = names("root" if IS_ROOT else "user")
     (tmp_path / "image").write_bytes(tar([("a", FILE, ""), ("b", FILE, "")]))
-    monkeypatch.setattr(trees, "MEMBERS_MAX", 2)
+    monkeypatch.setattr(members, "MEMBERS_MAX", 2)
     trees.unpack(str(tmp_path / "image"), str(tmp_path / "tree"), chosen)
-    monkeypatch.setattr(trees, "MEMBERS_MAX", 1)
+    monkeypatch.setattr(members, "MEMBERS_MAX", 1)
     with pytest.raises(OpenShellError, match="more than 1 members"):
         trees.unpack(str(tmp_path / "image"), str(tmp_path / "other"), chosen)
 

@@ -58,6 +58,16 @@ def test_a_directory_is_removed_and_a_missing_one_too(
             {"refused": {"code": "invalid", "message": "bad", "hint": "h"}},
         ),
         (
+            OSError(28, "No space left on device", "/x"),
+            {
+                "refused": {
+                    "code": "exhausted",
+                    "message": "probe: No space left on device: /x",
+                    "hint": "make room on the disk of the gateway's state directory; nothing of this was kept",
+                }
+            },
+        ),
+        (
             FileNotFoundError(2, "gone", "/x"),
             {"failed": {"step": "probe", "errno": 2, "text": "gone: /x", "hint": ""}},
         ),

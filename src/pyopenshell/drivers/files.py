@@ -3,7 +3,7 @@
 sandboxes/ID/            0711, the gateway's: the sandbox's ids must be able to pass through
     run/                 0700, the supervisor's: init.sock, init.lock, supervisor.lock
     workspace/ layer/    made by `linux.birth` for the sandbox's ids: what survives stop and start
-    image/               a tree unpacked from a tar, where the sandbox has one
+    image/               a tree unpacked from an image or copied from a directory, where the sandbox has one
     init.log supervisor.log   0600, the gateway's; both processes get them as open descriptors
 """
 
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.linux import layers
 from pyopenshell.linux.ids import Ids, Shape
 from pyopenshell.model import SandboxSpec, is_id
 
@@ -41,8 +42,12 @@ class SandboxFiles:
 
     @property
     def image(self) -> Path:
-        """The unpacked tree of a tar."""
+        """The sandbox's own tree, unpacked from an image or copied, where it has one."""
         return self.directory / "image"
+
+    def tree(self, source: str) -> str:
+        """The directory that the view of a sandbox with this source is made of; "" is the host's view."""
+        return str(self.image) if self.image.exists() else source.partition(":")[2]
 
     @property
     def init_lock(self) -> Path:
@@ -87,7 +92,10 @@ class SandboxFiles:
 
 
 def check_source(spec: SandboxSpec) -> tuple[str, str]:
-    """The kind ("", "dir", "tar") and path of a spec's source. Raises INVALID, NOT_FOUND for one that cannot be used."""
+    """The kind and path of a spec's source: "" for none, "dir" for a tree, "image" for a tar file or an OCI layout.
+
+    Raises INVALID, NOT_FOUND for one that cannot be used.
+    """
     if not spec.source:
         return "", ""
     kind, _, path = spec.source.partition(":")
@@ -99,11 +107,22 @@ def check_source(spec: SandboxSpec) -> tuple[str, str]:
         )
     try:
         mode = Path(path).stat().st_mode
+        layout = stat.S_ISDIR(mode) and _is_layout(path)
     except OSError as error:
         reason = (error.strerror or "it cannot be read").lower()
         raise OpenShellError(Code.NOT_FOUND, f"source {path[:200]!r}: {reason}") from error
-    if kind == "dir" and not stat.S_ISDIR(mode):
-        raise OpenShellError(Code.INVALID, f"source {path[:200]!r} is not a directory", hint="use tar: for an archive")
-    if kind == "tar" and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    if layout or (kind == "tar" and stat.S_ISREG(mode)):
+        return "image", path
+    if kind == "tar":
         raise OpenShellError(Code.INVALID, f"source {path[:200]!r} is neither an archive nor an OCI layout")
+    if not stat.S_ISDIR(mode):
+        raise OpenShellError(Code.INVALID, f"source {path[:200]!r} is not a directory", hint="use tar: for an archive")
     return kind, path
+
+
+def _is_layout(path: str) -> bool:
+    fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return layers.is_layout(layers.Directory(fd))
+    finally:
+        os.close(fd)

@@ -107,9 +107,8 @@ class LocalDriver(Driver):
             init = presence.find(files.init_lock)
             if init is None:
                 return False
-            kind, _, path = birth.spec.source.partition(":")
             try:
-                ids = ids_in(str(files.image) if kind == "tar" else path, ids_of_process(init.pid))
+                ids = ids_in(files.tree(birth.spec.source), ids_of_process(init.pid))
             except (OpenShellError, OSError) as error:
                 init.release()
                 raise OpenShellError(Code.UNAVAILABLE, f"sandbox {birth.name!r} cannot be adopted: {error}") from error

@@ -1,4 +1,4 @@
-"""Work that is not the gateway's own to do: find the shape, probe, unpack, remove, each in a fork of the zygote.
+"""Work that is not the gateway's own to do: find the shape, probe, unpack, copy, remove, each in a fork of the zygote.
 
 The gateway has threads, where a fork is no good beginning, and a sandbox's files belong to the sandbox's ids.
 """
@@ -35,20 +35,28 @@ async def shape(zygote: Zygote, base: int) -> tuple[Ids, str]:
 
 
 async def source(zygote: Zygote, birth: Birth, files: SandboxFiles, ids: Ids) -> str:
-    """The directory that the view is made of, "" for the host's; a tar is unpacked once, beside its final place.
+    """The directory that the view is made of, "" for the host's; an image is unpacked once, a directory copied once where
+    it cannot be used as it is, each beside its final place.
 
-    Raises what `check_source` does, INVALID for a broken archive, SetupFailed.
+    Raises what `check_source` does, INVALID for a broken image, EXHAUSTED for a full disk, SetupFailed; nothing stays then.
     """
     kind, path = check_source(birth.spec)
-    if kind != "tar":
-        return path
-    if not files.image.exists():
+    work = "unpack" if kind == "image" else ""
+    if kind == "dir" and ids.shape is Shape.RANGE and not files.image.exists():
+        done = await _run(zygote, TaskConfig("try mount", ids_to_json(ids), path), PROBE_TIMEOUT)
+        work = "copy" if done["because"] else ""
+    if work and not files.image.exists():
         partial = files.image.with_suffix(".partial")
         if partial.exists():
             await remove(zygote, partial, ids)
-        await _run(zygote, TaskConfig("unpack", ids_to_json(ids), path, str(partial)), None)
+        try:
+            await _run(zygote, TaskConfig(work, ids_to_json(ids), path, str(partial)), None)
+        except BaseException:
+            if partial.exists():
+                await remove(zygote, partial, ids)
+            raise
         partial.rename(files.image)
-    return str(files.image)
+    return files.tree(birth.spec.source)
 
 
 async def remove(zygote: Zygote, directory: Path, ids: Ids) -> None:

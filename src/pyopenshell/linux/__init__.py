@@ -17,8 +17,9 @@ from a warm parent.
 - `enter.py`: `enter(Door)` is the only way in: for init's children, SSH and files. `rlimits.py` is applied
   there.
 - `cgroups.py`: `available()` says which limits can be held, `make(name, cpu, memory) -> Group` holds them.
-- `trees.py`: `unpack(archive, destination, ids)` makes a tree of a `docker export`, `docker save` or OCI layout
-  (`layers.py`).
+- `trees.py`: `unpack(image, destination, ids)` makes a tree of a `docker export`, `docker save` or OCI layout
+  (`layers.py` finds its layers, `members.py` lays one over the tree). `copies.py`: `copy(source, destination, ids)` of a
+  directory that cannot be mapped.
 - `descriptors.py`: descriptors between processes, and what may be believed of them. `process.py`: who a process is,
   what it takes.
 - `passwd.py`: passwd(5) as text. `forks.py`: a call in a forked child. `syscalls.py`: the one table of system calls.

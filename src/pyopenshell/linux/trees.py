@@ -1,9 +1,9 @@
-"""An archive becomes a directory tree that belongs to a sandbox's ids: a `docker export`, a `docker save` or an OCI layout.
+"""An image becomes a directory tree that belongs to a sandbox's ids: a `docker export`, a `docker save` or an OCI layout,
+as tar files, or an OCI layout that is a directory.
 
-An archive is hostile. So it is unpacked as root of the sandbox's ids, not as the user, with the destination as the
-whole of `/`: an absolute name, a `..` or a symbolic link leads
-nowhere but into the tree. Devices are left out (nobody may make one in a user namespace) and so are extended
-attributes, since file capabilities would give nothing here.
+An image is hostile. So it is unpacked as root of the sandbox's ids, not as the user, with the destination as the whole of
+`/`: an absolute name, a `..` or a symbolic link leads nowhere but into the tree (`members.py`). The layers of a directory
+are opened before that, for they may be the operator's alone.
 """
 
 from __future__ import annotations
@@ -16,25 +16,21 @@ from collections.abc import Iterator
 from typing import IO
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.linux import etc, forks, layers, namespaces, passwd, sealing, steps, syscalls
-from pyopenshell.linux.ids import RANGE_SIZE, Ids, Shape
+from pyopenshell.linux import etc, forks, layers, members, namespaces, passwd, sealing, steps, syscalls
+from pyopenshell.linux.ids import Ids, Shape
 from pyopenshell.linux.sources import clone
 
-MEMBERS_MAX = 2_000_000  # files of an image: ten times the largest that is seen in practice
-_PIECE = 1024 * 1024  # bytes copied at a time
-_WHITEOUT = ".wh."  # a layer's word that a file of a lower one is gone, OCI image layer specification
-_OPAQUE = ".wh..wh..opq"
 _STAGE = "/tmp"  # noqa: S108 - covered in a mount namespace of its own
 
 
-def unpack(archive: str, destination: str, ids: Ids) -> None:
-    """Unpack the tar file `archive` into `destination`, which is made and must not exist. Call it in a single-threaded
-    process.
+def unpack(image: str, destination: str, ids: Ids) -> None:
+    """Unpack `image`, a tar file or the directory of an OCI layout, into `destination`, which is made and must not exist.
+    Call it in a single-threaded process.
 
     Raises INVALID for what is no image, SetupFailed, OSError (ENOSPC); what was unpacked so far then stays for
     `remove_tree`.
     """
-    forks.call(lambda: _unpack(archive, destination, ids), "the unpacking of an archive")
+    forks.call(lambda: _unpack(image, destination, ids), "the unpacking of an image")
 
 
 def sandbox_ids(tree: str) -> tuple[int, int]:
@@ -42,14 +38,32 @@ def sandbox_ids(tree: str) -> tuple[int, int]:
     return etc.ids_in_tree(passwd.read_text(os.path.join(tree, "etc/passwd")))
 
 
-def _unpack(archive: str, destination: str, ids: Ids) -> dict[str, str]:
-    with open(archive, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OpenShellError(Code.INVALID, f"{archive!r} is no regular file")
+def _unpack(image: str, destination: str, ids: Ids) -> dict[str, str]:
+    fd = os.open(image, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, fd)
+        kind = os.fstat(fd).st_mode
+        if stat.S_ISDIR(kind):
+            blobs = _blobs(layers.Directory(fd), image, stack)
+        elif not stat.S_ISREG(kind):
+            raise OpenShellError(Code.INVALID, f"{image!r} is neither a tar file nor an OCI layout")
         os.mkdir(destination, 0o700)
         _become_root_of(destination, ids)
-        _extract(file, ids)
+        with _as_invalid():
+            if stat.S_ISREG(kind):
+                _extract(stack.enter_context(os.fdopen(fd, "rb", closefd=False)), ids)
+                return {}
+            for layer, blob in blobs:
+                _add(layer, blob, ids)
     return {}
+
+
+def _blobs(image: layers.Directory, path: str, stack: contextlib.ExitStack) -> list[tuple[layers.Layer, IO[bytes]]]:
+    """The layers of a layout, opened for as long as `stack` is. Raises INVALID."""
+    found = layers.find(image)
+    if found is None:
+        raise OpenShellError(Code.INVALID, f"{path!r} is no OCI layout", hint="one has a file 'oci-layout'")
+    return [(layer, stack.enter_context(layers.open_blob(image, layer.name))) for layer in found]
 
 
 def _become_root_of(destination: str, ids: Ids) -> None:
@@ -80,16 +94,11 @@ def _become_root_of(destination: str, ids: Ids) -> None:
     os.umask(0)
 
 
-def _extract(file: IO[bytes], ids: Ids) -> None:
+@contextlib.contextmanager
+def _as_invalid() -> Iterator[None]:
+    """What the tar file says that cannot be is the image's fault."""
     try:
-        with tarfile.open(fileobj=file, mode="r:*") as outer:
-            found = layers.find(outer)
-            if found is None:
-                _apply(outer, ids, whiteouts=False)
-                return
-            for blob in found:
-                with layers.open_layer(outer, blob) as inner:
-                    _apply(inner, ids, whiteouts=True)
+        yield
     except (tarfile.TarError, EOFError, ValueError, KeyError) as failure:
         raise OpenShellError(
             Code.INVALID,
@@ -104,77 +113,19 @@ def _told(failure: Exception) -> str:
     return "it is no tar file" if "\n" in text else text
 
 
-def _apply(archive: tarfile.TarFile, ids: Ids, *, whiteouts: bool) -> None:
-    for member in _members(archive):
-        path = _inside(member.name)
-        if path == "/":
-            continue
-        folder, name = os.path.split(path)
-        os.makedirs(folder, 0o755, exist_ok=True)
-        if whiteouts and name == _OPAQUE:
-            for old in os.listdir(folder):
-                _remove(os.path.join(folder, old))
-        elif whiteouts and name.startswith(_WHITEOUT):
-            _remove(os.path.join(folder, name[len(_WHITEOUT) :]))
-        elif _make(archive, member, path):
-            _own(member, path, ids)
+def _extract(file: IO[bytes], ids: Ids) -> None:
+    """A tar file: a plain tree, or an image with layers in it."""
+    with tarfile.open(fileobj=file, mode="r:*") as outer:
+        image = layers.Archive(outer)
+        found = layers.find(image) if outer.next() is not None else None
+        if found is None:
+            members.apply(outer, ids, whiteouts=False)
+            return
+        for layer in found:
+            with layers.open_blob(image, layer.name) as blob:
+                _add(layer, blob, ids)
 
 
-def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    for number, member in enumerate(archive):
-        if number >= MEMBERS_MAX:
-            raise OpenShellError(Code.INVALID, f"the archive has more than {MEMBERS_MAX} members")
-        yield member
-
-
-def _inside(name: str) -> str:
-    """The absolute path of a member: `..` and empty parts are dropped."""
-    return "/" + "/".join(part for part in name.split("/") if part not in ("", ".", ".."))
-
-
-def _make(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> bool:
-    """Make one member; False where it is nothing that a sandbox can have."""
-    if member.isdir():
-        if not os.path.isdir(path) or os.path.islink(path):
-            _remove(path)
-            os.mkdir(path)
-        return True
-    if not (member.isreg() or member.issym() or member.islnk() or member.isfifo()):
-        return False
-    _remove(path)
-    if member.issym():
-        os.symlink(member.linkname, path)
-    elif member.islnk():
-        os.link(_inside(member.linkname), path, follow_symlinks=False)
-    elif member.isfifo():
-        os.mkfifo(path)
-    else:
-        source = archive.extractfile(member)
-        with open(
-            os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "wb"
-        ) as file:
-            while source is not None and (piece := source.read(_PIECE)):
-                file.write(piece)
-    return True
-
-
-def _own(member: tarfile.TarInfo, path: str, ids: Ids) -> None:
-    if ids.many and member.uid < RANGE_SIZE and member.gid < RANGE_SIZE:
-        with contextlib.suppress(OSError):  # a subrange may be smaller than the image's ids: root's then
-            os.chown(path, member.uid, member.gid, follow_symlinks=False)
-    if not member.issym():
-        os.chmod(path, member.mode & 0o7777)
-    os.utime(path, (member.mtime, member.mtime), follow_symlinks=False)
-
-
-def _remove(path: str) -> None:
-    """Remove whatever is at `path`, if anything is; a link is removed, not followed."""
-    try:
-        if stat.S_ISDIR(os.lstat(path).st_mode):
-            for name in os.listdir(path):
-                _remove(os.path.join(path, name))
-            os.rmdir(path)
-        else:
-            os.unlink(path)
-    except FileNotFoundError:
-        return
+def _add(layer: layers.Layer, blob: IO[bytes], ids: Ids) -> None:
+    with layers.open_layer(blob, layer) as archive:
+        members.apply(archive, ids, whiteouts=True)

@@ -1,4 +1,4 @@
-"""One piece of work that needs the ids of a sandbox and a single-threaded process: unpack, remove, probe, find the shape.
+"""One piece of work that needs the ids of a sandbox and a single-threaded process: what `_WORK` names.
 
 The driver lives in a gateway with threads, where a fork is no good beginning; so it orders a fork of the zygote. The
 answer is `{"done": facts}` or `{"failed": {step, errno, text, hint}}`, then the process ends.
@@ -7,22 +7,34 @@ answer is `{"done": facts}` or `{"failed": {step, errno, text, hint}}`, then the
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import socket
 from collections.abc import Callable
 
 from pyopenshell.drivers.configs import TaskConfig, ids_of, ids_to_json, receive_config
 from pyopenshell.drivers.messages import close_all, send_message
-from pyopenshell.errors import OpenShellError
-from pyopenshell.linux import trees
+from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.linux import copies, trees
 from pyopenshell.linux.namespaces import remove_tree
 from pyopenshell.linux.probe import probe
 from pyopenshell.linux.shapes import find
 from pyopenshell.linux.steps import SetupFailed
 
+_NO_ROOM = "make room on the disk of the gateway's state directory; nothing of this was kept"
+
 
 def _unpack(config: TaskConfig) -> dict[str, str]:
     trees.unpack(config.path, config.destination, ids_of(**config.ids))
+    return {}
+
+
+def _try_mount(config: TaskConfig) -> dict[str, str]:
+    return {"because": copies.why_not_as_it_is(config.path, ids_of(**config.ids))}
+
+
+def _copy(config: TaskConfig) -> dict[str, str]:
+    copies.copy(config.path, config.destination, ids_of(**config.ids))
     return {}
 
 
@@ -44,6 +56,8 @@ def _shape(config: TaskConfig) -> dict[str, str]:
 
 _WORK: dict[str, Callable[[TaskConfig], dict[str, str]]] = {
     "unpack": _unpack,
+    "try mount": _try_mount,
+    "copy": _copy,
     "remove": _remove,
     "probe": _probe,
     "shape": _shape,
@@ -63,6 +77,10 @@ def born(config: socket.socket, _trusted: list[int]) -> int:
         answer = {"refused": {"code": failed.code.value, "message": failed.message, "hint": failed.hint}}
     except OSError as failed:
         text = f"{failed.strerror}: {failed.filename}" if failed.filename else str(failed)
-        answer = {"failed": {"step": task.work, "errno": failed.errno or 0, "text": text, "hint": ""}}
+        if failed.errno in (errno.ENOSPC, errno.EDQUOT):
+            full = f"{task.work}: {text}"
+            answer = {"refused": {"code": Code.EXHAUSTED.value, "message": full, "hint": _NO_ROOM}}
+        else:
+            answer = {"failed": {"step": task.work, "errno": failed.errno or 0, "text": text, "hint": ""}}
     send_message(config, answer)
     return 0 if "done" in answer else 1
