@@ -19,10 +19,9 @@ NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
     [
         ("gateway",),
         ("zygote",),
-        ("nursery",),
         ("supervisor",),
         ("init",),
-        ("gateway", "zygote", "nursery", "supervisor"),
+        ("gateway", "zygote", "supervisor"),
     ],
     ids=" ".join,
 )

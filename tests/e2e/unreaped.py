@@ -23,7 +23,6 @@ from tests.support.world import World
 KINDS = ("ssh", "exec", "forward")
 TITLES = {
     "zygote": "openshell-zygote",
-    "nursery": "openshell-zygote: ssh",
     "supervisor": "openshell-supervisor: ",
     "init": "openshell-init: ",
 }
@@ -34,8 +33,7 @@ def victims(world: World, name: str) -> list[int]:
     if name == "gateway":
         assert world.gateway.process is not None
         return [world.gateway.process.pid]
-    title = TITLES[name]
-    return [pid for pid in find_all(title) if name != "zygote" or pid not in find_all(TITLES["nursery"])]
+    return find_all(TITLES[name])
 
 
 def scenario(names: list[str]) -> None:

@@ -30,7 +30,7 @@ VmFlags: rd mr
 
 
 def test_only_clean_mappings_of_files_are_found() -> None:
-    assert memory.clean_mappings(SMAPS) == [(0x400000, 0x20000), (0x451000, 0x2000)]
+    assert memory.clean_mappings(SMAPS.splitlines()) == [(0x400000, 0x20000), (0x451000, 0x2000)]
 
 
 def test_a_process_lives_on_with_less(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_process_lives_on_with_less(tmp_path: Path) -> None:
         with open(library, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as read:
             assert read.find(b"no such text") == -1
             before = process.memory(os.getpid()).rss
-            memory.drop_clean_pages()
+            memory.give_back()
             return [before, process.memory(os.getpid()).rss, sum(range(1000))]
 
     before, after, alive = in_child(drop)

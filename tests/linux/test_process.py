@@ -110,11 +110,3 @@ def test_a_subreaper_gets_the_orphans_below_it() -> None:
         return os.waitstatus_to_exitcode(os.wait()[1]) == 7
 
     assert in_child(adopt)
-
-
-def test_children_are_found_by_their_title(child: subprocess.Popen[bytes]) -> None:
-    with open(f"/proc/{child.pid}/cmdline", "rb") as line:
-        title = line.read().split(b"\0")[0].decode()
-    assert process.identity(child.pid) in process.children(os.getpid(), title)
-    assert process.children(os.getpid(), "no such title") == []
-    assert process.children(2**22 + 1, title) == []

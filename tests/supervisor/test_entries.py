@@ -1,4 +1,4 @@
-"""What the zygotes import: everything, SSH in the nursery alone, and no thread stays."""
+"""What the zygote imports: everything, and no thread stays."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ import sys
 
 from pyopenshell.drivers.orders import OrderKind
 from pyopenshell.drivers.zygote import _ENVIRONMENT
-from pyopenshell.supervisor.entries import ENTRIES, NURSERY_ENTRIES, load, settle_memory
+from pyopenshell.supervisor.entries import ENTRIES, load, settle_memory
 
 #: A thread that was joined may be listed for a moment more.
 LOADED = """
-import json, os, sys
-from pyopenshell.supervisor.entries import ENTRIES, NURSERY_ENTRIES, load
-entries = load(ENTRIES)
-early = sorted(set(sys.modules) & {"asyncssh", "cryptography"})
-entries |= load(NURSERY_ENTRIES)
+import json, os
+from pyopenshell.supervisor.entries import load
+entries = load()
 for _ in range(10_000):
     if len(os.listdir("/proc/self/task")) == 1:
         break
     os.sched_yield()
-print(json.dumps([early, sorted(kind.name for kind in entries), len(os.listdir("/proc/self/task"))]))
+print(json.dumps([sorted(kind.name for kind in entries), len(os.listdir("/proc/self/task"))]))
 """
 
 
@@ -30,8 +28,8 @@ def test_everything_is_loaded_and_there_is_one_thread() -> None:
     done = subprocess.run(
         [sys.executable, "-c", LOADED], capture_output=True, text=True, check=True, timeout=60, env=_ENVIRONMENT
     )
-    assert json.loads(done.stdout) == [[], ["INIT", "SSH", "SUPERVISOR", "TASK"], 1]
-    assert set(ENTRIES) | set(NURSERY_ENTRIES) == set(OrderKind) - {OrderKind.ADMIT}
+    assert json.loads(done.stdout) == [["INIT", "SSH", "SUPERVISOR", "TASK"], 1]
+    assert set(ENTRIES) == set(OrderKind) - {OrderKind.ADMIT}
     assert load({}) == {}
 
 
@@ -40,5 +38,6 @@ def test_what_was_imported_is_frozen() -> None:
     try:
         settle_memory()
         assert gc.get_freeze_count() > before
+        assert not sys.path_importer_cache
     finally:
         gc.unfreeze()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -137,84 +136,3 @@ def test_what_a_socket_may_ask() -> None:
         assert everything.allows(Order(kind, other))
         assert bound.allows(Order(kind, mine)) == (kind is OrderKind.SSH)
         assert not bound.allows(Order(kind, other))
-
-
-#: A zygote whose SSH is the nursery's: the children tell who their parent is and what is loaded.
-WITH_NURSERY = """
-import os, sys, types
-from pyopenshell.drivers.messages import send_message
-from pyopenshell.drivers.orders import OrderKind
-from pyopenshell.supervisor.zygote import Zygote, settle
-def tell(config, trusted):
-    told = {"parent": os.getppid(), "trusted": len(trusted), "open": len(os.listdir("/proc/self/fd")) - 1}
-    send_message(config, told)
-    return 0
-late = types.ModuleType("late")
-late.born = tell
-sys.modules["late"] = late
-Zygote(settle(), {OrderKind.INIT: tell}, {OrderKind.SSH: ("late", "born")}).run()
-"""
-
-
-@pytest.fixture
-def nursing() -> Iterator[Bench]:
-    made = Bench(WITH_NURSERY)
-    yield made
-    made.orders.close()
-    made.process.kill()
-    made.process.communicate()
-
-
-def admit(bench: Bench, sandbox_id: str) -> socket.socket:
-    admitted, its = pair()
-    with its:
-        send_order(bench.orders, OrderKind.ADMIT, sandbox_id, [its.fileno(), 0])
-    return admitted
-
-
-def test_ssh_is_the_nurserys_and_it_is_started_once(nursing: Bench) -> None:
-    first, second = new_id(), new_id()
-    with admit(nursing, first) as one, admit(nursing, second) as two:
-        told = [nursing.ask(one, OrderKind.SSH, first), nursing.ask(two, OrderKind.SSH, second)]
-        told.append(nursing.ask(one, OrderKind.SSH, first))
-        parents = {answer["parent"] for answer in told if answer}
-        assert len(parents) == 1
-        assert parents != {nursing.process.pid}
-        assert [(answer["trusted"], answer["open"]) for answer in told if answer] == [(1, 5)] * 3
-        assert nursing.ask(one, OrderKind.SSH, second) is None
-        assert nursing.ask(one, OrderKind.INIT, first) is None
-
-
-def test_a_supervisor_that_never_asks_starts_no_nursery(nursing: Bench) -> None:
-    admit(nursing, new_id()).close()
-    told = nursing.ask(nursing.orders, OrderKind.INIT, new_id())
-    assert told is not None
-    assert told["parent"] == nursing.process.pid
-    children = subprocess.run(["ps", "--ppid", str(nursing.process.pid)], capture_output=True, text=True, check=False)
-    assert "openshell-zygote" not in children.stdout
-
-
-def test_a_nursery_that_was_killed_is_replaced(nursing: Bench) -> None:
-    mine, other = new_id(), new_id()
-    with admit(nursing, mine) as one, admit(nursing, other) as two:
-        told = nursing.ask(one, OrderKind.SSH, mine)
-        assert told is not None
-        held = os.pidfd_open(int(str(told["parent"])))
-        signal.pidfd_send_signal(held, signal.SIGKILL)
-        assert select.select([held], [], [], 30)[0]
-        os.close(held)
-        again = nursing.ask(two, OrderKind.SSH, other)
-        assert again is not None
-        assert again["parent"] not in (told["parent"], nursing.process.pid)
-
-
-def test_all_zygotes_end_with_the_last_socket(nursing: Bench) -> None:
-    mine = new_id()
-    with admit(nursing, mine) as one:
-        told = nursing.ask(one, OrderKind.SSH, mine)
-        assert told is not None
-        held = os.pidfd_open(int(str(told["parent"])))
-        nursing.orders.close()
-        assert nursing.ask(one, OrderKind.SSH, mine) is not None
-    assert select.select([held], [], [], 30)[0]
-    os.close(held)

@@ -25,9 +25,9 @@ from pyopenshell.drivers.files import SandboxFiles, check_source
 from pyopenshell.drivers.isolation import Isolation
 from pyopenshell.drivers.running import GRACE, STOP_GRACE, Running, end_unheld, make_init, make_supervisor
 from pyopenshell.drivers.watch import watch
-from pyopenshell.drivers.zygote import ZYGOTE_TITLE, Zygote
+from pyopenshell.drivers.zygote import Zygote
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.linux import cgroups, process
+from pyopenshell.linux import cgroups
 from pyopenshell.linux.ids import ids_of_process
 from pyopenshell.linux.sources import further
 from pyopenshell.model import SandboxSpec
@@ -143,10 +143,7 @@ class LocalDriver(Driver):
         """See `Driver.processes`."""
         if not sandbox_id:
             zygote = self._zygote.process
-            if zygote is None:
-                return []
-            found = [process.Identity(zygote.pid, zygote.start_time), *process.children(zygote.pid, ZYGOTE_TITLE)]
-            return [ProcessName("zygote", who.pid, who.start_time) for who in found]
+            return [] if zygote is None else [ProcessName("zygote", zygote.pid, zygote.start_time)]
         running = self._running.get(sandbox_id)
         if running is None:
             return []

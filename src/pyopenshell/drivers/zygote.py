@@ -22,10 +22,10 @@ from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.linux import process
 from pyopenshell.linux.steps import SetupFailed
 
-_MODULE = "pyopenshell.supervisor.zygote"
+_MODULE = "pyopenshell.supervisor.lean"
 #: Isolated from the environment and the working directory. Not -OO: it would save 2 MB of docstrings, but a system's Python
-#: has no such bytecode, and compiling at every start costs a second and 20 MB.
-_FLAGS = ("-I",)
+#: has no such bytecode, and compiling at every start costs a second and 20 MB. The columns of a traceback cost 0.2 MB.
+_FLAGS = ("-I", "-X", "no_debug_ranges")
 #: Runs the module named by the second argument. The first is where this process found the package: isolated, the child
 #: would find the one that is installed, which is another where this one runs from a source tree. It goes behind the
 #: standard library, whose names it must not take.
@@ -40,8 +40,6 @@ _ROOM = " " * 96
 #: Nothing of the gateway's. A home and a name, because asyncssh asks for them where the user has none, and must find no
 #: keys.
 _ENVIRONMENT = {"HOME": "/nonexistent", "LOGNAME": "openshell"}
-#: Titles of the zygote and of its nursery begin so.
-ZYGOTE_TITLE = "openshell-zygote"
 _LOG_MODE = 0o600
 #: Importing everything takes half a second on a slow machine; building a sandbox milliseconds, unpacking is not waited
 #: for here.

@@ -8,8 +8,10 @@ a single page of its own (a relocation, a breakpoint) is left alone, since that 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from pyopenshell.linux import syscalls
@@ -20,12 +22,13 @@ _SMAPS = Path("/proc/self/smaps")
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; musl gives free pages back by itself
 
 
-def clean_mappings(smaps: str) -> list[tuple[int, int]]:
-    """Start and length of each mapping of a file that cannot be written and has no anonymous page; proc_pid_smaps(5)."""
+def clean_mappings(smaps: Iterable[str]) -> list[tuple[int, int]]:
+    """Start and length of each mapping of a file that cannot be written and has no anonymous page, of the lines of
+    proc_pid_smaps(5)."""
     found: list[tuple[int, int]] = []
     head: re.Match[str] | None = None
     anonymous = True
-    for line in smaps.splitlines():
+    for line in smaps:
         match = _HEAD.match(line)
         if match is not None:
             head, anonymous = match, True
@@ -42,8 +45,17 @@ def drop_clean_pages() -> None:
     """Give back what this process only read of its files; safe at any time, and useful before many forks. Raises
     OSError.
     """
-    for start, length in clean_mappings(_SMAPS.read_text("utf-8", "surrogateescape")):
+    with _SMAPS.open(encoding="utf-8", errors="surrogateescape") as smaps:  # by line: its text is half a megabyte
+        found = clean_mappings(smaps)
+    for start, length in found:
         syscalls.call("madvise", start, length, _MADV_DONTNEED)
+
+
+def give_back() -> None:
+    """Give back whatever this process can do without for now; for a moment in which nothing is to do. 5 ms."""
+    trim()
+    with contextlib.suppress(OSError):  # no /proc, no harm
+        drop_clean_pages()
 
 
 def trim() -> None:

@@ -44,25 +44,6 @@ def identity(pid: int) -> Identity | None:
     return Identity(pid, int(fields[_START_TIME - 3]))
 
 
-def children(pid: int, title: str) -> list[Identity]:
-    """The children of a process whose command line begins with `title`; proc_pid_task(5). Empty where it is gone."""
-    found = []
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", "rb") as listed:
-            pids = [int(word) for word in listed.read().split()]
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-    for child in pids:
-        try:
-            with open(f"/proc/{child}/cmdline", "rb") as line:
-                named = line.read().startswith(title.encode())
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if named and (who := identity(child)) is not None:
-            found.append(who)
-    return found
-
-
 def own_start_time() -> int:
     """The start time of this process, in clock ticks since boot."""
     with open("/proc/self/stat", "rb") as stat:

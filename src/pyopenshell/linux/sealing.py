@@ -35,7 +35,6 @@ _CODECS = (
 _ERRORS = ("strict", "replace", "ignore", "surrogateescape", "surrogatepass", "backslashreplace", "xmlcharrefreplace")
 _LATE = (
     "traceback",
-    "tracemalloc",
     "warnings",
     "stringprep",
     "unicodedata",

@@ -12,8 +12,11 @@
 - `data_leg`, `raw_leg`   the ends of a relay: `DataLeg` (SDK, supervisor) and `RawLeg` (gateway).
 - `exec`         exec frames over any stream.   `tls`  the TLS contexts of both sides.
 
-Import the names from here; the files' own docstrings say how each works.
+Import the names from here; the files' own docstrings say how each works. `tls` alone is loaded when a name of it is first
+asked for: a supervisor's memory has no room for a library that it does not use.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from pyopenshell.streams.client_call import ClientCall
 from pyopenshell.streams.contract import Buffer, ByteStream, StreamBroken, StreamBusy, StreamClosed
@@ -29,7 +32,9 @@ from pyopenshell.streams.raw_leg import FEATURE_END, FEATURE_RESUME, FEATURES, R
 from pyopenshell.streams.sockets import SocketStream, adopt
 from pyopenshell.streams.splice import Tally, splice
 from pyopenshell.streams.stdio import FdStream
-from pyopenshell.streams.tls import client_context, server_context
+
+if TYPE_CHECKING:
+    from pyopenshell.streams.tls import client_context, server_context
 
 __all__ = [
     "FEATURES",
@@ -65,3 +70,11 @@ __all__ = [
     "splice",
     "unary",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("client_context", "server_context"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pyopenshell.streams import tls
+
+    return getattr(tls, name)

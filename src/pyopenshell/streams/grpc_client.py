@@ -7,10 +7,9 @@ new one, because only the owner knows what may be asked again.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import Message
 
@@ -23,6 +22,9 @@ from pyopenshell.streams.contract import StreamBroken
 from pyopenshell.streams.http2 import LIMITS, Http2Connection
 from pyopenshell.streams.transports import error_words
 from pyopenshell.wire.metadata import MetadataItems, encode_metadata, encode_timeout
+
+if TYPE_CHECKING:
+    import ssl
 
 M = TypeVar("M", bound=Message)
 
@@ -97,13 +99,13 @@ class Channel:
                     )
         except TimeoutError:
             raise OpenShellError(Code.UNAVAILABLE, f"{name} at {endpoint} did not answer in {timeout:g} s") from None
-        except ssl.SSLCertVerificationError as error:
-            raise OpenShellError(
-                Code.UNAUTHENTICATED,
-                f"{name} at {endpoint} shows a certificate that is not trusted: {error.verify_message}",
-                hint="register the gateway anew, or check its address",
-            ) from error
         except OSError as error:
+            if distrust := getattr(error, "verify_message", ""):  # of ssl.SSLCertVerificationError
+                raise OpenShellError(
+                    Code.UNAUTHENTICATED,
+                    f"{name} at {endpoint} shows a certificate that is not trusted: {distrust}",
+                    hint="register the gateway anew, or check its address",
+                ) from error
             raise OpenShellError(
                 Code.UNAVAILABLE, f"cannot connect to {name} at {endpoint}: {error_words(error)}", hint="is it running?"
             ) from error

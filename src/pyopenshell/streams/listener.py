@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyopenshell.errors import OpenShellError
 from pyopenshell.http2.codes import ErrorCode, Role
@@ -25,6 +24,9 @@ from pyopenshell.streams.refusals import compressed, is_grpc, not_grpc, unknown
 from pyopenshell.streams.windows import PROCESS, WindowBudget
 from pyopenshell.wire.metadata import decode_metadata, decode_timeout
 from pyopenshell.wire.status import GrpcStatus, clean, status_of_error
+
+if TYPE_CHECKING:
+    import ssl
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
-"""What a zygote imports before it forks: the code of each kind of child, by name, and the memory that this leaves.
+"""What the zygote imports before it forks: the code of each kind of child, by name, and the memory that this leaves.
 
-By name, because a zygote imports its children's code and none of that imports it. The zygote itself has what every sandbox
-needs; the nursery, its fork, has SSH.
+A page that a child only reads is one for all; a page that it writes to is its own, and Python writes to whatever it touches
+(reference counts). So what is imported once is cheap, and what children write to without need is what counts.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import importlib
 import socket
+import sys
 from collections.abc import Callable, Mapping
 
 from pyopenshell.drivers.orders import OrderKind
@@ -23,9 +24,8 @@ ENTRIES: dict[OrderKind, tuple[str, str]] = {
     OrderKind.INIT: ("pyopenshell.supervisor.init", "born"),
     OrderKind.SUPERVISOR: ("pyopenshell.supervisor.main", "born"),
     OrderKind.TASK: ("pyopenshell.supervisor.task", "born"),
+    OrderKind.SSH: ("pyopenshell.supervisor.ssh_child", "born"),
 }
-#: The same, in the nursery.
-NURSERY_ENTRIES: dict[OrderKind, tuple[str, str]] = {OrderKind.SSH: ("pyopenshell.supervisor.ssh_child", "born")}
 
 
 def load(entries: Mapping[OrderKind, tuple[str, str]] = ENTRIES) -> dict[OrderKind, Entry]:
@@ -39,7 +39,13 @@ def load(entries: Mapping[OrderKind, tuple[str, str]] = ENTRIES) -> dict[OrderKi
 
 
 def settle_memory() -> None:
-    """What was imported is here to stay: out of the collector's sight, and what was only read given back."""
+    """What was imported is here to stay: out of the collector's sight, and what was only read given back.
+
+    The caches of directories and of attribute lookups are emptied, because children would free them piece by piece, and
+    write to the page of each piece.
+    """
+    sys.path_importer_cache.clear()
     gc.collect()
     gc.freeze()
     memory.drop_clean_pages()
+    sys._clear_type_cache()

@@ -11,7 +11,6 @@ has no zygote and hands the config socket over as a descriptor.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import os
@@ -133,6 +132,8 @@ async def _ended(lifetime: int) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `openshell-supervisor`."""
+    import argparse  # here, because the zygote loads this file for all its children, who need none
+
     parser = argparse.ArgumentParser(
         prog="openshell-supervisor",
         description="Serve one sandbox. The gateway starts it; there is nothing to start by hand.",

@@ -23,6 +23,7 @@ from pyopenshell.drivers.configs import ids_to_json
 from pyopenshell.drivers.messages import BadMessageError, pair, send_message, wait_message
 from pyopenshell.drivers.orders import OrderKind, send_order
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.linux import memory
 from pyopenshell.linux.ids import Ids
 from pyopenshell.streams.contract import ByteStream
 from pyopenshell.streams.sockets import adopt
@@ -33,7 +34,7 @@ from pyopenshell.text import clean
 START_TIMEOUT = 10.0  # seconds for a child to enter; it takes some ten milliseconds
 KEY_MAX = 16 * 1024  # bytes of a public key line: an RSA key of 16,384 bits is 3 KB
 SPARE_DELAY = 0.25  # seconds from the begin of a connection to the making of the next child: a handshake goes first
-SPARE_IDLE = 120.0  # seconds without a connection after which the spare child is let go
+SPARE_IDLE = 5.0  # seconds without a connection after which the spare child is let go: it is 6 MB for some 15 ms
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ class SshStarter:
         if self._spare is not None:
             spare, self._spare = self._spare, None
             spare.add_done_callback(_let_go)
+        memory.give_back()  # what connections needed, now that none is near
 
     def _ended(self, config: socket.socket) -> None:
         """A child has ended with its connection: the next one is likely near, and the processor is free."""

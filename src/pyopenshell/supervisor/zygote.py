@@ -8,10 +8,6 @@ Everything else that a child must know comes over the child's own socket, after 
 Children are reaped by the kernel (SIGCHLD ignored, sigaction(2)); whoever must know of an end holds a pidfd. It ends
 when its last order socket is closed: the gateway's and those of all supervisors, so that SSH works on while a gateway
 restarts.
-
-SSH is a third of everything there is to import, and most sandboxes never see a connection: its code is in a second
-zygote, the *nursery*, forked from the first when a supervisor first asks. A supervisor's order socket, on which nothing
-but SSH may be asked, is handed over to it whole, so there is one reader of each socket and no order is repeated.
 """
 
 from __future__ import annotations
@@ -25,17 +21,16 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import NoReturn
 
-from pyopenshell.drivers.messages import close_all, pair, send_message
-from pyopenshell.drivers.orders import Order, OrderKind, receive_order, send_order
-from pyopenshell.drivers.zygote import ZYGOTE_TITLE
+from pyopenshell.drivers.messages import close_all, send_message
+from pyopenshell.drivers.orders import Order, OrderKind, receive_order
 from pyopenshell.linux import process, sealing, syscalls, title
-from pyopenshell.supervisor.entries import NURSERY_ENTRIES, Entry, load, settle_memory
+from pyopenshell.supervisor.entries import Entry, load, settle_memory
 
 _ORDERS_FD = 3  # the first behind the standard three
 _UNUSED_FD_MAX = 2**31 - 1
+_TITLE = "openshell-zygote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +48,10 @@ class Admission:
 
 
 class Zygote:
-    """Serves order sockets until all are closed. `entries` say what each kind of child runs, `late` what the nursery's."""
+    """Serves order sockets until all are closed. `entries` say what each kind of child runs."""
 
-    def __init__(
-        self,
-        orders: socket.socket,
-        entries: Mapping[OrderKind, Entry],
-        late: Mapping[OrderKind, tuple[str, str]] = MappingProxyType({}),
-    ) -> None:
+    def __init__(self, orders: socket.socket, entries: Mapping[OrderKind, Entry]) -> None:
         self._entries = entries
-        self._late = late
-        self._nursery: socket.socket | None = None
         self._selector = selectors.DefaultSelector()
         self._selector.register(orders, selectors.EVENT_READ, Admission())
 
@@ -71,56 +59,9 @@ class Zygote:
         """Take orders until the last socket is closed. Returns in the zygote alone, never in a child."""
         while self._selector.get_map():
             for key, _events in self._selector.select():
-                if not isinstance(key.fileobj, socket.socket):
-                    continue
-                if self._late and key.data.sandbox_id and not _at_end(key.fileobj):
-                    self._hand_over(key.fileobj, key.data)
-                else:
+                if isinstance(key.fileobj, socket.socket):
                     self._serve(key.fileobj, key.data)
         self._selector.close()
-
-    def _hand_over(self, orders: socket.socket, admission: Admission) -> None:
-        """Give a supervisor's order socket to the nursery, with the order that waits on it."""
-        fds = [orders.fileno(), *admission.trusted]
-        try:
-            if self._nursery is None:
-                self._nursery = self._start_nursery()
-            try:
-                send_order(self._nursery, OrderKind.ADMIT, admission.sandbox_id, fds)
-            except OSError:  # it was killed: another one, once
-                self._nursery.close()
-                self._nursery = self._start_nursery()
-                send_order(self._nursery, OrderKind.ADMIT, admission.sandbox_id, fds)
-        except OSError as error:
-            print(f"zygote: no nursery: {error}", file=sys.stderr, flush=True)
-        self._selector.unregister(orders)
-        orders.close()
-        close_all(admission.trusted)
-
-    def _start_nursery(self) -> socket.socket:
-        """Fork the nursery; returns our end of its order socket. Raises OSError."""
-        ours, its = pair()
-        with its:
-            if os.fork() == 0:
-                ours.close()
-                self._become_nursery(its)
-        return ours
-
-    def _become_nursery(self, orders: socket.socket) -> NoReturn:
-        status = 1
-        try:
-            os.setsid()
-            self._let_go(None)
-            process.become_subreaper()
-            title.set_title(f"{ZYGOTE_TITLE}: ssh")
-            entries = load(self._late)
-            settle_memory()
-            Zygote(orders, entries).run()
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
 
     def _serve(self, orders: socket.socket, admission: Admission) -> None:
         try:
@@ -143,9 +84,6 @@ class Zygote:
                 file=sys.stderr,
                 flush=True,
             )
-        elif order.kind is not OrderKind.ADMIT and order.kind not in self._entries:
-            close_all(fds)
-            print(f"zygote: {order.kind.name} is not served here", file=sys.stderr, flush=True)
         elif order.kind is OrderKind.ADMIT:
             admitted = socket.socket(fileno=fds[0])
             self._selector.register(admitted, selectors.EVENT_READ, Admission(order.sandbox_id, tuple(fds[1:])))
@@ -175,24 +113,14 @@ class Zygote:
         finally:
             os._exit(status)
 
-    def _let_go(self, keep: Admission | None) -> None:
+    def _let_go(self, keep: Admission) -> None:
         """Close every order socket, and every trusted descriptor of other sandboxes."""
-        if self._nursery is not None:
-            self._nursery.close()
         for key in list(self._selector.get_map().values()):
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()
             if key.data is not keep:
                 close_all(key.data.trusted)
         self._selector.close()
-
-
-def _at_end(orders: socket.socket) -> bool:
-    """Whether the other end of a readable order socket was closed with nothing left to read."""
-    try:
-        return not orders.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except OSError:
-        return True
 
 
 def settle() -> socket.socket:
@@ -212,19 +140,15 @@ def settle() -> socket.socket:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     os.chdir("/")
     process.become_subreaper()
-    title.set_title(ZYGOTE_TITLE)
+    title.set_title(_TITLE)
     return orders
 
 
 def main() -> int:
-    """Run as `python -m pyopenshell.supervisor.zygote`, by the driver alone."""
+    """Be the zygote until nobody can ask any more. Returns the exit status."""
     orders = settle()
     entries = load()
     sealing.warm()
     settle_memory()
-    Zygote(orders, entries, NURSERY_ENTRIES).run()
+    Zygote(orders, entries).run()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
