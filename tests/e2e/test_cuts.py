@@ -210,8 +210,8 @@ COMMAND = {
     "ssh child": ("broken_far",),
     "inside": ("completed",),
 }
-#: The end of a killed `ssh` is, for its ProxyCommand, the end of input.
-SSH = COMMAND | {"client": ("broken_near", "completed")}
+#: The end of a killed `ssh` is, for its ProxyCommand, the end of input; then it revokes its token, which may be seen first.
+SSH = COMMAND | {"client": ("broken_near", "completed", "revoked")}
 CONNECTION = COMMAND | {"inside": ("broken_far",)}
 
 
