@@ -14,10 +14,12 @@ from pyopenshell.http2.limits import Rate
 class Allowance:
     """One counter of one connection, with a limit and a reason."""
 
-    __slots__ = ("_earned", "_left", "_now", "_rate", "what")
+    __slots__ = ("_earned", "_left", "_limit", "_now", "_rate", "what")
 
-    def __init__(self, what: str, rate: Rate, now: float) -> None:
+    def __init__(self, what: str, rate: Rate, now: float, limit: str = "") -> None:
+        """`limit`: the field of `Limits` that `rate` is, for who counts."""
         self.what = what
+        self._limit = limit
         self._rate = rate
         self._left = float(rate.burst)
         self._now = now
@@ -32,7 +34,7 @@ class Allowance:
         self._earned = earned
         if left < 1:
             limit = f"{rate.burst} at once, {rate.per_second:g} a second"
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"too many {self.what} (limit: {limit})")
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"too many {self.what} (limit: {limit})", self._limit)
         self._left = left - 1
 
     def __repr__(self) -> str:

@@ -50,6 +50,7 @@ class Connection:
         )
         self._sender = Sender(role, limits, self._peer, self._streams, self._outbox, self._closing)
         self._outbox.end_sent = self._sender.end_sent
+        self.faults = self._receiver.faults  # what of the peer was refused, counted by kind; the owner takes it out
         self._reader = FrameReader(self._receiver, limits)
         self.send_data = self._sender.send_data  # these two for every message: not wrapped
         self.take = self._outbox.take
@@ -78,6 +79,7 @@ class Connection:
                 self._outbox.check()
                 self._closing.check()
             except ConnectionFault as fault:
+                self._receiver.count(fault.kind)
                 self._closing.fail(fault.code, fault.reason)
         return self.events()
 
@@ -194,7 +196,15 @@ class Connection:
         """Send PING with 8 bytes of our choice; `PingAcked` follows."""
         if len(payload) != 8:
             raise LocalError(f"PING with {len(payload)} bytes")
+        self._receiver.pings_sent += 1
         self._outbox.control(frame_writer.ping(payload, ack=False))
+
+    def allow_streams(self, n: int) -> None:
+        """Server: let the peer have `n` streams open at once from now on, not fewer than before."""
+        if n > self._streams.most:
+            self._streams.most = n
+            self._receiver.settings_acks += 1
+            self._outbox.control(frame_writer.settings([(codes.SETTINGS_MAX_CONCURRENT_STREAMS, n)]))
 
     def goaway(self, code: ErrorCode = ErrorCode.NO_ERROR, debug: str = "") -> None:
         """Stop taking streams. NO_ERROR drains: open streams go on, `ConnectionTerminated(NO_ERROR)` after the last.

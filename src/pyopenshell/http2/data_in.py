@@ -30,6 +30,7 @@ class DataIn:
         streams: Streams,
         outbox: Outbox,
         empty: Allowance,
+        late: Allowance,
         reject: Callable[[StreamFault], None],
         tell: Callable[[Event], None],
     ) -> None:
@@ -39,6 +40,7 @@ class DataIn:
         self._streams = streams
         self._outbox = outbox
         self._empty = empty
+        self._late = late
         self._reject = reject
         self._tell = tell
 
@@ -56,6 +58,7 @@ class DataIn:
             if stream is None:
                 if first:
                     step(stream_id, self._streams.state(stream_id), Act.RECV_DATA)
+                    self._late.spend(self.now)
                 return
             if first:
                 if TABLE[stream.state][Act.RECV_DATA] is not stream.state or not stream.headers_received:

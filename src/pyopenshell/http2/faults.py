@@ -2,7 +2,8 @@
 
 A peer's fault is a `ConnectionFault` (section 5.4.1: GOAWAY, everything ends) or a `StreamFault` (section 5.4.2:
 RST_STREAM, one stream ends). They are raised where the rule is checked, and turned into frames and events in one place,
-`receiver.py`; no caller of `Connection` ever sees them.
+`receiver.py`; no caller of `Connection` ever sees them. What they count as is a `kind`: the field of `Limits` that was
+passed, or the error code in small letters where a rule was broken that is no limit.
 """
 
 from __future__ import annotations
@@ -29,17 +30,19 @@ class StreamGone(LocalError):
 class ConnectionFault(Exception):
     """The peer broke a rule of the connection. Becomes GOAWAY(code) and `ConnectionTerminated(code, reason)`."""
 
-    def __init__(self, code: ErrorCode, reason: str) -> None:
+    def __init__(self, code: ErrorCode, reason: str, limit: str = "") -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.kind = limit or code.name.lower()
 
 
 class StreamFault(Exception):
     """The peer broke a rule of one stream. Becomes RST_STREAM(code) and `StreamReset(remote=False)`."""
 
-    def __init__(self, stream_id: int, code: ErrorCode, reason: str) -> None:
+    def __init__(self, stream_id: int, code: ErrorCode, reason: str, limit: str = "") -> None:
         super().__init__(reason)
         self.stream_id = stream_id
         self.code = code
         self.reason = reason
+        self.kind = limit or code.name.lower()

@@ -22,6 +22,12 @@ _HEADER = Struct(">LBL").unpack_from
 _NOTHING = memoryview(b"")
 #: Bytes of HEADERS besides its block: pad length, 255 of padding, priority.
 _HEADERS_EXTRA = 1 + 255 + 5
+#: What `Limits` calls the largest length of a kind whose frames have no size of their own.
+_LARGEST = {
+    codes.SETTINGS: "max_settings",
+    codes.GOAWAY: "max_goaway",
+    codes.CONTINUATION: "max_header_block",
+}
 
 
 class Frame(NamedTuple):
@@ -104,7 +110,7 @@ class FrameReader:
             if not (word & 0xFF or flags & codes.PADDED or self._expect) and stop <= end and 0 < stream_id < 2**31:
                 length = stop - payload
                 if length > self._max_frame:
-                    raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"DATA of {length} bytes")
+                    raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"DATA of {length} bytes", "max_frame")
                 self._on_data(stream_id, length, length, view[payload:stop], flags & codes.END_STREAM != 0)
                 pos = stop
             else:
@@ -136,7 +142,8 @@ class FrameReader:
 
     def _check(self, kind: int, flags: int, stream_id: int, length: int) -> None:
         if length > self._max_frame:
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"frame of {length} bytes, limit {self._max_frame}")
+            reason = f"frame of {length} bytes, limit {self._max_frame}"
+            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, reason, "max_frame")
         if self._expect is not None:
             if (kind, stream_id) != self._expect or (kind == codes.SETTINGS and flags & codes.ACK):
                 wanted, on = self._expect
@@ -156,10 +163,11 @@ class FrameReader:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"frame of kind {kind} on stream {stream_id}")
         wrong = length < low or (kind == codes.SETTINGS and length % 6)
         if wrong or (length > high and (low == high or kind == codes.HEADERS)):
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"frame of kind {kind} with {length} bytes")
+            limit = "max_header_block" if kind == codes.HEADERS else ""
+            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"frame of kind {kind} with {length} bytes", limit)
         if length > high:
             reason = f"frame of kind {kind} with {length} bytes, limit {high}"
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, reason)
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, reason, _LARGEST[kind])
 
     def _more_body(self, view: memoryview, pos: int, end: int) -> int:
         stop = min(end, pos + self._left)

@@ -106,7 +106,7 @@ class HeaderCodec:
             headers = [(name, value) for name, value in self._decoder.decode(block, raw=True)]
         except OversizedHeaderListError as error:
             reason = f"header list over {self._decoder.max_header_list_size} bytes"
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, reason) from error
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, reason, "max_header_list") from error
         except HPACKError as error:
             raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, "header block cannot be decoded") from error
         if self._decoder_watch.changed():

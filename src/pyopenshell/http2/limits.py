@@ -62,8 +62,8 @@ class Limits:
 
     #: SETTINGS frames, acknowledgements that nobody asked for included. Real peers send one to three in a connection's life.
     settings: Rate = Rate(burst=100, per_second=1)
-    #: PING frames. Keepalives are seconds apart, but gRPC measures bandwidth with a PING a round trip: so every DATA
-    #: frame with payload, in either direction, pays for one more.
+    #: PING frames, and acknowledgements of PING. Keepalives are seconds apart, but gRPC measures bandwidth with a PING a
+    #: round trip: so every DATA frame with payload, in either direction, pays for one more, and every PING of ours.
     pings: Rate = Rate(burst=1_000, per_second=100)
     #: WINDOW_UPDATE frames. Every KiB of DATA that we send pays for one more, so only windows opened by crumbs count.
     window_updates: Rate = Rate(burst=4_000, per_second=1_000)
@@ -74,6 +74,9 @@ class Limits:
     priorities: Rate = Rate(burst=100, per_second=10)
     #: DATA frames without a byte of data and without END_STREAM (CVE-2019-9518).
     empty_data: Rate = Rate(burst=100, per_second=10)
+    #: HEADERS and DATA on streams that we reset, which are ignored (section 5.1): no more than what was on the way when we
+    #: did. nghttp2 allows 10,000 of what it calls glitches.
+    late_frames: Rate = Rate(burst=10_000, per_second=1_000)
     #: Frames of unknown type (section 5.5: ignored) and GOAWAY frames.
     odd_frames: Rate = Rate(burst=100, per_second=10)
 

@@ -60,10 +60,10 @@ class MessagesIn:
         self._continuations += 1
         if self._continuations > self._limits.max_continuations:
             reason = f"header block with more than {self._limits.max_continuations} CONTINUATION frames"
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, reason)
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, reason, "max_continuations")
         if len(self._block) > self._limits.max_header_block:
             reason = f"header block over {self._limits.max_header_block} bytes"
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, reason)
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, reason, "max_header_block")
 
     def _unwrap(self, flags: int, payload: memoryview) -> memoryview:
         """Take padding and priority (section 5.3.2: without effect) off a HEADERS frame."""
@@ -83,8 +83,8 @@ class MessagesIn:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "HEADERS with more padding than payload")
         return payload[start : len(payload) - pad]
 
-    def complete(self) -> None:
-        """The block is whole. Raises ConnectionFault, StreamFault."""
+    def complete(self) -> bool:
+        """The block is whole; False when it is ignored, for we reset its stream. Raises ConnectionFault, StreamFault."""
         headers = self._codec.decode(self._block)
         self._block = b""
         self._continuations = -1
@@ -94,15 +94,16 @@ class MessagesIn:
             state = self._streams.state(stream_id)
             if state is not State.IDLE:
                 step(stream_id, state, Act.RECV_HEADERS)
-                return
+                return False
             self._open(stream_id, headers)
-            return
+            return True
         step(stream_id, stream.state, Act.RECV_HEADERS)
         self._no_loop()
         if stream.headers_received:
             self._trailers(stream, headers)
         else:
             self._response(stream, headers)
+        return True
 
     def _open(self, stream_id: int, headers: list[Header]) -> None:
         """A request. Its stream is kept only when nothing is wrong with it."""
@@ -110,9 +111,9 @@ class MessagesIn:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"HEADERS on stream {stream_id}, which nobody opened")
         if not self._closing.takes_streams:
             raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "opened after GOAWAY")
-        if len(self._streams.live) >= self._limits.max_concurrent_streams:
-            reason = f"over {self._limits.max_concurrent_streams} streams at once"
-            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, reason)
+        if len(self._streams.live) >= self._streams.most:
+            reason = f"over {self._streams.most} streams at once"
+            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, reason, "max_concurrent_streams")
         self._no_loop()
         self._sound(header_rules.bad_request(headers))
         stream = Stream(stream_id, self._limits.initial_window, self._peer.initial_window)
@@ -125,9 +126,9 @@ class MessagesIn:
         if headers[0][1] < b"200":
             stream.informational += 1
             if self._end_stream or stream.informational > self._limits.max_informational:
-                raise StreamFault(
-                    stream.id, ErrorCode.PROTOCOL_ERROR, "a 1xx response that ends the stream, or too many"
-                )
+                reason = "a 1xx response that ends the stream, or too many"
+                limit = "" if self._end_stream else "max_informational"
+                raise StreamFault(stream.id, ErrorCode.PROTOCOL_ERROR, reason, limit)
             return
         self._begin_content(stream, headers)
         self._tell_headers(stream, headers, trailers=False)

@@ -71,7 +71,7 @@ class Outbox:
         """Raises ConnectionFault when too many answers wait for a peer that does not read."""
         if self._answers > self._max_answers:
             reason = f"over {self._max_answers} bytes of answers not read"
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, reason)
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, reason, "max_answers")
 
     def headers(self, stream: Stream, headers: Sequence[Header], end_stream: bool) -> None:
         """Queue HEADERS that no data waits in front of."""

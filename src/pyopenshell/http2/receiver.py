@@ -54,17 +54,20 @@ class Receiver:
         self._closing = closing
         self._tell = events
         self._messages = MessagesIn(role, limits, self._peer, streams, codec, closing, events)
-        empty = Allowance("empty DATA frames", limits.empty_data, now)
-        self._data = DataIn(streams, outbox, empty, self._reject, events)
+        empty = Allowance("empty DATA frames", limits.empty_data, now, "empty_data")
+        self._late = Allowance("frames on streams that were reset", limits.late_frames, now, "late_frames")
+        self._data = DataIn(streams, outbox, empty, self._late, self._reject, events)
         self.on_data = self._data.take  # see `frame_reader.Sink`
-        self._settings_acks = 1  # acknowledgements that we wait for
+        self.faults: dict[str, int] = {}  # by `kind`, until the owner of the connection takes them
+        self.pings_sent = 0  # ours
+        self.settings_acks = 1  # acknowledgements that we wait for
         self._blocks = 0  # header blocks received
-        self._settings = Allowance("SETTINGS frames", limits.settings, now)
-        self._pings = Allowance("PING frames", limits.pings, now)
-        self._window_updates = Allowance("WINDOW_UPDATE frames", limits.window_updates, now)
-        self._resets = Allowance("streams reset", limits.resets, now)
-        self._priorities = Allowance("PRIORITY frames", limits.priorities, now)
-        self._odd_frames = Allowance("unknown or GOAWAY frames", limits.odd_frames, now)
+        self._settings = Allowance("SETTINGS frames", limits.settings, now, "settings")
+        self._pings = Allowance("PING frames", limits.pings, now, "pings")
+        self._window_updates = Allowance("WINDOW_UPDATE frames", limits.window_updates, now, "window_updates")
+        self._resets = Allowance("streams reset", limits.resets, now, "resets")
+        self._priorities = Allowance("PRIORITY frames", limits.priorities, now, "priorities")
+        self._odd_frames = Allowance("unknown or GOAWAY frames", limits.odd_frames, now, "odd_frames")
         self._handlers: dict[int, Callable[[Frame], None]] = {
             codes.HEADERS: self._headers,
             codes.CONTINUATION: self._headers,
@@ -91,8 +94,13 @@ class Receiver:
         except StreamFault as fault:
             self._reject(fault)
 
+    def count(self, kind: str) -> None:
+        """The peer broke a rule, or passed a limit."""
+        self.faults[kind] = self.faults.get(kind, 0) + 1
+
     def _reject(self, fault: StreamFault) -> None:
         """A fault of a stream: RST_STREAM. It costs the peer as much as a reset of its own."""
+        self.count(fault.kind)
         self._resets.spend(self._now)
         stream = self._streams.live.get(fault.stream_id)
         self._outbox.answer(frame_writer.rst_stream(fault.stream_id, fault.code))
@@ -109,7 +117,8 @@ class Receiver:
         self._messages.fragment(frame)
         if frame.flags & codes.END_HEADERS:
             self._blocks += 1
-            self._messages.complete()
+            if not self._messages.complete():
+                self._late.spend(self._now)
 
     def _priority(self, frame: Frame) -> None:
         self._priorities.spend(self._now)
@@ -133,8 +142,8 @@ class Receiver:
         if frame.flags & codes.ACK:
             if frame.payload:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "acknowledgement of SETTINGS with frame.payload")
-            if self._settings_acks:
-                self._settings_acks -= 1
+            if self.settings_acks:
+                self.settings_acks -= 1
                 self._codec.own_table()
             else:
                 self._settings.spend(self._now)
@@ -167,8 +176,8 @@ class Receiver:
 
     def _ping(self, frame: Frame) -> None:
         data = bytes(frame.payload)
+        self._pings.spend(self._now, self._blocks + self._data.frames + self._outbox.frames + self.pings_sent)
         if not frame.flags & codes.ACK:
-            self._pings.spend(self._now, self._blocks + self._data.frames + self._outbox.frames)
             self._outbox.answer(frame_writer.ping(data, ack=True))
         elif not self._closing.ping_acked(data):
             self._tell(PingAcked(data))

@@ -15,6 +15,7 @@ class Streams:
     def __init__(self, role: Role, limits: Limits) -> None:
         self.live: dict[int, Stream] = {}
         self.newest = 0  # highest id that the client of this connection used
+        self.most = limits.max_concurrent_streams  # live ones that the peer may have
         self._client = role is Role.CLIENT
         self._max_closed = limits.max_closed
         self._closed: dict[int, State] = {}  # oldest first
