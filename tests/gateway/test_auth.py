@@ -127,6 +127,14 @@ async def test_two_values_are_refused_and_not_chosen_from(world: World) -> None:
         await refused(world, "more than one", Door.TLS, pair)
 
 
+async def test_a_word_that_is_no_token_is_told_what_one_looks_like(world: World) -> None:
+    for door in (Door.TLS, Door.OWNER):
+        with pytest.raises(OpenShellError, match=r"no kind that is known here .*begins with 'ost_'.*token create"):
+            await call(world, door, "Bearer abc")
+    with pytest.raises(OpenShellError, match="this socket is for supervisors"):
+        await call(world, Door.FAR, "Bearer abc")
+
+
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 async def test_the_schemes_name_is_read_in_any_case(world: World, scheme: str) -> None:
     assert (await call(world, Door.TLS, f"{scheme} {world.api}")).role is Role.USER

@@ -80,6 +80,7 @@ async def test_a_name_that_is_taken(kit: Kit) -> None:
         {"service_exposures": [pb.SandboxServiceExposure(service="web", target_port=80)]},
         {"workload_template": "x"},
         {"request_id": "x" * 129},
+        {"annotations": {"pyopenshell/request-id": "token:1 r1"}},
         {"workspace_scope": meta.WorkspaceSelector(all_workspaces=meta.AllWorkspaces())},
         {"workspace_scope": meta.WorkspaceSelector(workspace="Not A Name")},
     ],
@@ -105,6 +106,7 @@ async def test_create_is_idempotent_by_request_id(kit: Kit) -> None:
     both = await asyncio.gather(create(kit, name="web", request_id="r1"), create(kit, name="web", request_id="r1"))
     assert both[0].metadata.id == both[1].metadata.id
     assert len(kit.driver.calls) <= 1
+    assert dict(both[0].metadata.annotations) == {}, "the gateway's own notes are nobody else's"
     await kit.restart()
     again = await create(kit, name="web", request_id="r1")
     assert again.metadata.id == both[0].metadata.id

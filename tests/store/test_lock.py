@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.store.lock import StateLock
+from pyopenshell.store.lock import RUNTIME_HINT, StateLock
 
 HOLDER = """
 import sys
@@ -78,6 +78,12 @@ def test_what_cannot_be_a_state_directory_says_why(tmp_path: Path, trap: str) ->
         StateLock.acquire(directory)
     assert caught.value.code is Code.PRECONDITION
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_another_directory_is_called_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(OpenShellError, match=r"the runtime directory .* cannot be used: .*set XDG_RUNTIME_DIR"):
+        StateLock.acquire(tmp_path / "run", "runtime directory", RUNTIME_HINT)
 
 
 def test_the_lock_is_not_inherited(tmp_path: Path) -> None:

@@ -45,7 +45,11 @@ def token_of(context: Context) -> str:
 def checked_token(token: str, where: str) -> str:
     """A token goes into a header: visible ASCII alone. The message never shows it."""
     if token and not (token.isascii() and token.isprintable() and " " not in token):
-        raise OpenShellError(Code.INVALID, f"what {where} holds is not a token")
+        raise OpenShellError(
+            Code.INVALID,
+            f"{where} holds no token: there are spaces or characters in it that no token has",
+            hint="'openshell token create' prints one, in one word",
+        )
     return token
 
 

@@ -40,6 +40,12 @@ def row(found: Token) -> dict[str, Any]:
     }
 
 
+def shown(found: Token) -> dict[str, str]:
+    """What people read in a table, narrow: no scopes are all, and an end is a day."""
+    end = f"{found.expires:%Y-%m-%d}" if found.expires else "never"
+    return {"shown_scopes": " ".join(found.scopes) or "all", "end": "revoked" if found.revoked else end}
+
+
 @click.command(cls=Command, example="openshell token create ci --ttl 7d --scope exec > token")
 @click.argument("name")
 @click.option(
@@ -71,8 +77,9 @@ async def list_(context: Context, output: str) -> None:
     """List tokens, without their secrets."""
     async with client_of(context) as client:
         found = await client.tokens.list()
-    columns = {"NAME": "name", "ID": "id", "SCOPES": "scopes", "EXPIRES": "expires", "REVOKED": "revoked"}
-    show_list(context, output, [row(one) for one in found], columns)
+    columns = {"NAME": "name", "SCOPES": "shown_scopes", "EXPIRES": "end", "ID": "id"}
+    rows = [row(one) | (shown(one) if output == "table" else {}) for one in found]
+    show_list(context, output, rows, columns)
 
 
 @click.command(cls=Command, example="openshell token revoke ci")

@@ -54,7 +54,7 @@ from pyopenshell.linux import memory
 from pyopenshell.relay.sessions import Sessions
 from pyopenshell.relay.switchboard import Switchboard
 from pyopenshell.store.database import sqlite_url
-from pyopenshell.store.lock import StateLock
+from pyopenshell.store.lock import RUNTIME_HINT, StateLock
 from pyopenshell.store.store import Store
 from pyopenshell.streams.grpc_server import Handler
 from pyopenshell.streams.listener import GrpcServer
@@ -118,8 +118,8 @@ class Gateway:
 
     async def _start(self) -> None:
         settings, stack = self.settings, self._stack
-        for directory in (settings.state, settings.runtime):
-            stack.callback(StateLock.acquire(directory).release)
+        stack.callback(StateLock.acquire(settings.state).release)
+        stack.callback(StateLock.acquire(settings.runtime, "runtime directory", RUNTIME_HINT).release)
         self._draining.forget()  # one that was killed left it
         tcp = sockets.listen_tcp(settings.host, settings.port)
         stack.callback(tcp.close)

@@ -90,7 +90,7 @@ class Authenticator:
         if kind is None and looks_like_jwt(token) and door in SUPERVISOR_DOORS:
             sandbox_id = self._supervisor_tokens.verify(token, now)
             return Principal(f"supervisor:{sandbox_id}", Role.SUPERVISOR, sandbox_id=sandbox_id, provider="jwt")
-        raise _refused("the bearer token is of no kind that this door knows", _HINTS[door])
+        raise _refused("the bearer token is of no kind that is known here", _BEARER_HINTS[door])
 
     def _by_certificate(self, cert_der: bytes) -> Principal:
         name, unit = certificate_principal(cert_der)
@@ -107,6 +107,13 @@ class Authenticator:
 _HINTS = {
     Door.TLS: "use the gateway's client certificate, or an API token in OPENSHELL_TOKEN",
     Door.OWNER: "connect as the user who runs the gateway",
+    Door.FAR: "this socket is for supervisors",
+}
+
+_BEARER_HINTS = {
+    **dict.fromkeys(
+        API_TOKEN_DOORS, f"an API token begins with {TokenKind.API.value!r}: 'openshell token create' makes one"
+    ),
     Door.FAR: "this socket is for supervisors",
 }
 

@@ -156,11 +156,11 @@ def authorize(principal: Principal, action: Action, sandbox_id: str = "") -> Non
             )
         return
     if principal.scopes and rule.scopes and not (principal.scopes & rule.scopes):
-        wanted = " or ".join(sorted(rule.scopes))
+        wanted = sorted(rule.scopes)
         raise OpenShellError(
             Code.FORBIDDEN,
-            f"{action.value}: this token's scopes do not allow it",
-            hint=f"make a token with the scope {wanted}",
+            f"this needs a token with the scope {' or '.join(wanted)}, and yours has {', '.join(sorted(principal.scopes))}",
+            hint=f"the gateway's owner makes one: 'openshell token create NAME --scope {wanted[0]}'",
         )
 
 
@@ -176,6 +176,13 @@ def check_scopes(names: Iterable[str]) -> frozenset[str]:
 
 
 def _forbidden(principal: Principal, action: Action) -> OpenShellError:
+    rule = RULES.get(action)
+    if rule is not None and principal.role is Role.USER and Role.ADMIN in rule.roles:
+        return OpenShellError(
+            Code.FORBIDDEN,
+            "this is for the gateway's owner, and an API token cannot do it",
+            hint="leave OPENSHELL_TOKEN and --token-file out where you own the gateway",
+        )
     return OpenShellError(
         Code.FORBIDDEN, f"{action.value} is not allowed for a principal of role {principal.role.value}"
     )

@@ -1,6 +1,6 @@
 """API tokens that end while their calls are open: each call holds a lease, which ends with its token.
 
-What opens later in a call asks `Lease.check` (`Caller.may` does), so that a stream which was let in before a revocation opens
+What opens later in a call asks `Lease.check` (`Caller.may` does), so that a stream let in before a revocation opens
 nothing after it. A stream that only tells (WatchSandbox) is cut by `Lease.cutting`; relays end by their own ties
 (`relay/switchboard.py`), which also know how to tell both legs. Certificates and sockets have no lease: they do not end.
 """

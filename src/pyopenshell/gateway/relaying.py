@@ -3,8 +3,8 @@
 `Relaying.open` is a context: inside it there is a line with a far end; when it is left, in whatever way, the line is over,
 the supervisor's call is free and the audit has what happened. A caller that goes away while it waits is a lost near end.
 
-Of a command the audit gets the start when its START frame is read, and the end when its supervisor reports it (`exec_ended` on
-the control stream), which may be after its relay was lost; where the gateway itself is the near end, it reads the end first.
+Of a command the audit gets the start when its START frame is read, and the end when its supervisor reports it (`exec_ended`
+on the control stream), which may be after its relay was lost; where the gateway itself is the near end, it reads the end first.
 """
 
 from __future__ import annotations

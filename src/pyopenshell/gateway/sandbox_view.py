@@ -19,18 +19,19 @@ _REASONS = {
     Phase.COMPLETED: "MainProcessCompleted",
     Phase.ERROR: "Failed",
 }
+OWN_ANNOTATIONS = "pyopenshell/"  # annotations that the gateway keeps for itself, and shows nobody
 _NAME_ALPHABET = "bcdfghjkmnpqrstvwxz23456789"  # no vowels: no words; no look-alikes
 _NAME_LENGTH = 6
 
 
 def sandbox_message(record: SandboxRecord) -> pb.Sandbox:
-    """`record` as the wire shows it; secrets stay out."""
+    """`record` as the wire shows it; secrets, and what the gateway notes for itself, stay out."""
     sandbox = pb.Sandbox(
         metadata=meta.ObjectMeta(
             id=record.id,
             name=record.name,
             labels=record.labels,
-            annotations=record.annotations,
+            annotations={key: text for key, text in record.annotations.items() if not key.startswith(OWN_ANNOTATIONS)},
             workspace=record.workspace,
             resource_version=record.resource_version,
             created_time=timestamp(record.created_at),

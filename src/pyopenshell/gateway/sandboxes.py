@@ -16,14 +16,14 @@ from pyopenshell.gateway.host_keys import new_host_key
 from pyopenshell.gateway.lifecycle import Lifecycle
 from pyopenshell.gateway.log_book import LogBook
 from pyopenshell.gateway.registry import Registry
-from pyopenshell.gateway.sandbox_view import new_name, one_workspace, sandbox_message, workspace_of
+from pyopenshell.gateway.sandbox_view import OWN_ANNOTATIONS, new_name, one_workspace, sandbox_message, workspace_of
 from pyopenshell.gateway.trail import Trail
 from pyopenshell.model import check_label, check_name, new_id
 from pyopenshell.store.sandboxes import SandboxRecord
 from pyopenshell.wire import sandbox_spec
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 
-REQUEST_ID = "pyopenshell/request-id"  # annotation: who asked for it, in which request
+REQUEST_ID = f"{OWN_ANNOTATIONS}request-id"  # annotation: who asked for it, in which request
 REQUEST_ID_MAX = 128  # a UUID is 36
 LABELS_MAX = 64  # labels, and annotations, of one sandbox
 ANNOTATION_MAX = 4096  # bytes of one annotation
@@ -150,6 +150,8 @@ def _check_marks(request: pb.CreateSandboxRequest) -> None:
         check_label(key, value)
     for key, value in request.annotations.items():
         check_label(key, "")
+        if key.startswith(OWN_ANNOTATIONS):
+            raise OpenShellError(Code.INVALID, f"annotations with {OWN_ANNOTATIONS!r} in front are the gateway's own")
         if len(value.encode()) > ANNOTATION_MAX:
             raise OpenShellError(Code.INVALID, f"annotation {key[:80]!r} is over {ANNOTATION_MAX} bytes")
     if request.service_exposures:

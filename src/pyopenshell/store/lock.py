@@ -1,4 +1,4 @@
-"""One gateway per state directory: an flock(2) on `lock`, held for the life of the process.
+"""One gateway per directory, of state and of sockets: an flock(2) on `lock`, held for the life of the process.
 
 The kernel lets go of the lock when the process dies, however it dies. The pid in the file is only for the message.
 """
@@ -12,6 +12,8 @@ from pathlib import Path
 from pyopenshell.errors import Code, OpenShellError
 
 LOCK_FILE = "lock"
+STATE_HINT = "give this one another --state directory"
+RUNTIME_HINT = "set XDG_RUNTIME_DIR to a directory of your own"
 _PID_MAX = 20  # digits that are read back: pid_max has 7 (proc(5)), and the file may be anything
 
 
@@ -22,8 +24,8 @@ class StateLock:
         self._descriptor = descriptor
 
     @classmethod
-    def acquire(cls, directory: Path) -> StateLock:
-        """Make `directory` (0700) where it is missing and lock it. Never waits.
+    def acquire(cls, directory: Path, what: str = "state directory", other: str = STATE_HINT) -> StateLock:
+        """Make `directory` (0700) where it is missing and lock it. Never waits. `what` it is called, `other` how to choose.
 
         Raises CONFLICT that names the pid that holds it, PRECONDITION where the directory cannot be made or written.
         """
@@ -32,7 +34,7 @@ class StateLock:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise _unusable(directory, error) from None
+            raise _unusable(directory, error, what, other) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -40,12 +42,12 @@ class StateLock:
             os.close(descriptor)
             raise OpenShellError(
                 Code.CONFLICT,
-                f"another gateway ({holder}) holds the state directory {directory}",
-                hint="use that one, stop it, or give this one another --state directory",
+                f"another gateway ({holder}) holds the {what} {directory}",
+                hint=f"use that one, stop it, or {other}",
             ) from None
         except OSError as error:  # flock(2): a file system without locks
             os.close(descriptor)
-            raise _unusable(directory, error) from None
+            raise _unusable(directory, error, what, other) from None
         # A full disk takes no pid; the lock holds all the same.
         try:
             os.ftruncate(descriptor, 0)
@@ -66,9 +68,9 @@ def _holder(descriptor: int) -> str:
     return f"pid {int(text)}" if text.isdigit() else "its pid is not written"
 
 
-def _unusable(directory: Path, error: OSError) -> OpenShellError:
+def _unusable(directory: Path, error: OSError, what: str, other: str) -> OpenShellError:
     return OpenShellError(
         Code.PRECONDITION,
-        f"the state directory {directory} cannot be used: {os.strerror(error.errno or 0)}",
-        hint="check its owner and mode, or give another --state directory",
+        f"the {what} {directory} cannot be used: {os.strerror(error.errno or 0)}",
+        hint=f"check its owner and mode, or {other}",
     )
