@@ -1,6 +1,6 @@
 """Throughput and round trip of one relay: DataLeg, a gateway-like splice of RawLegs, DataLeg, in three processes.
 
-`python bench/streams.py [--seconds N] [--stack tls|bare] [--profile ROLE]` prints one line a stack. The processes are on
+`python -m bench.streams [--seconds N] [--stack tls|bare] [--profile ROLE]` prints one line a stack. The processes are on
 loopback; TLS is mutual on both hops. `--profile near|gateway|far` writes that process's profile to
 /tmp/streams-ROLE.prof.
 """
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -157,18 +157,19 @@ async def far(port: int, folder: str) -> None:
     await channel.close()
 
 
+async def opened(channel: Channel, order: bytes) -> DataLeg:
+    """A relay whose far end does what `order` says."""
+    call = await channel.open(FORWARD)
+    await call.send(pb.TcpForwardFrame(init=pb.TcpForwardInit(sandbox="x", features=[FEATURE_END])))
+    leg = DataLeg(call)
+    await leg.write(order)
+    return leg
+
+
 async def near(port: int, folder: str, seconds: float) -> None:
     """Measures, and prints the figures."""
     channel = await Channel.connect(Endpoint("127.0.0.1", port, server_name="localhost"), client_tls(folder))
-
-    async def opened(order: bytes) -> DataLeg:
-        call = await channel.open(FORWARD)
-        await call.send(pb.TcpForwardFrame(init=pb.TcpForwardInit(sandbox="x", features=[FEATURE_END])))
-        leg = DataLeg(call)
-        await leg.write(order)
-        return leg
-
-    leg = await opened(b"s")
+    leg = await opened(channel, b"s")
     start, got = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
         got += len(await leg.read())
@@ -176,7 +177,7 @@ async def near(port: int, folder: str, seconds: float) -> None:
     leg.abort()
 
     block = os.urandom(CHUNK)
-    leg = await opened(b"t")
+    leg = await opened(channel, b"t")
     start, sent = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
         await leg.write(block)
@@ -186,7 +187,7 @@ async def near(port: int, folder: str, seconds: float) -> None:
     up = sent / (time.perf_counter() - start) / 1e6
     leg.abort()
 
-    leg = await opened(b"e")
+    leg = await opened(channel, b"e")
     await leg.read()
     trips = []
     for _ in range(ROUND_TRIPS):
@@ -199,7 +200,7 @@ async def near(port: int, folder: str, seconds: float) -> None:
     opens = []
     for _ in range(OPENS):
         start = time.perf_counter()
-        leg = await opened(b"e")
+        leg = await opened(channel, b"e")
         await leg.read()
         opens.append(time.perf_counter() - start)
         leg.abort()
@@ -221,15 +222,16 @@ def run_role(role: str, profile: bool, work: Coroutine[Any, Any, None]) -> None:
     profiler.dump_stats(f"/tmp/streams-{role}.prof")  # noqa: S108
 
 
-def measure(folder: str, seconds: float, profile: str) -> None:
-    """Start the three processes, and wait for the near one."""
+@contextlib.contextmanager
+def relay_processes(folder: str, profile: str = "") -> Iterator[int]:
+    """The gateway and the far end, running; the port of the gateway."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
+    port: int = listener.getsockname()[1]
     common = ["--pki", folder, "--port", str(port), "--fd", str(listener.fileno()), "--profile", profile]
 
     def start(role: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, __file__, "--role", role, *common]
+        command = [sys.executable, "-m", "bench.streams", "--role", role, *common]
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[listener.fileno()])
         assert child.stdout is not None
         assert child.stdout.readline() == STARTED
@@ -237,11 +239,18 @@ def measure(folder: str, seconds: float, profile: str) -> None:
 
     children = [start("gateway"), start("far")]
     try:
-        subprocess.run([sys.executable, __file__, "--role", "near", "--seconds", str(seconds), *common], check=True)
+        yield port
     finally:
         for child in reversed(children):
             child.communicate()
         listener.close()
+
+
+def measure(folder: str, seconds: float, profile: str) -> None:
+    """Start the three processes, and wait for the near one."""
+    with relay_processes(folder, profile) as port:
+        command = [sys.executable, "-m", "bench.streams", "--role", "near", "--seconds", str(seconds)]
+        subprocess.run([*command, "--pki", folder, "--port", str(port), "--profile", profile], check=True)
 
 
 def main() -> None:

@@ -159,9 +159,8 @@ class Http2Stream:
         return self.connection.engine.unsent(self.id)
 
     async def _drained(self) -> None:
-        if not self.connection.engine.when_drained(self.id):
-            return
-        await self._writer.wait()
+        if self.connection.engine.when_drained(self.id):
+            await self._writer.wait()
         if self._closed:
             raise StreamClosed(self._why)
         if self.broken is not None:
