@@ -4,7 +4,7 @@ V := .venv
 STAMP := $(V)/.stamp
 TESTS ?=
 
-.PHONY: setup demo test test-pythons check proto sabotage
+.PHONY: setup demo test test-pythons check proto sabotage conformance
 
 setup: $(STAMP)
 
@@ -29,6 +29,9 @@ check: setup
 
 sabotage: setup
 	$(V)/bin/python tests/sabotage/run.py
+
+conformance: setup
+	@tools/conformance
 
 proto: setup
 	tools/proto
