@@ -7,6 +7,11 @@ the path named and came back, and the relay beside it is the one that the gatewa
 
 from __future__ import annotations
 
+import _signal
+
+if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
 import argparse
 import contextlib
 import ctypes
@@ -71,6 +76,12 @@ def _end_with_us() -> None:
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
+def _end_with_us_alone() -> None:
+    """Also deaf to the terminal's Ctrl-C, which is ours to hear: we end it by SIGTERM, and it says nothing."""
+    _end_with_us()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class Demo:
     """One run in `base`, with the environment that keeps everything in there."""
 
@@ -99,9 +110,9 @@ class Demo:
 
     @contextlib.contextmanager
     def started(
-        self, argv: list[str], stdout: int | None = None, stderr: int | None = None
+        self, argv: list[str], stdout: int | None = None, stderr: int | None = None, *, hears: bool = False
     ) -> Iterator[subprocess.Popen[str]]:
-        """A command that is asked to end with the body, where it has not ended."""
+        """A command that is asked to end with the body, where it has not ended. One that `hears` cleans up by itself."""
         process = subprocess.Popen(
             argv,
             env=self.environ,
@@ -109,7 +120,7 @@ class Demo:
             stdout=stdout,
             stderr=stderr,
             text=True,
-            preexec_fn=_end_with_us,
+            preexec_fn=_end_with_us if hears else _end_with_us_alone,
         )
         try:
             yield process
@@ -168,7 +179,7 @@ class Demo:
         if not bench:
             return
         print(flush=True)
-        with self.started([*OPENSHELL, "bench", NAME]) as process:
+        with self.started([*OPENSHELL, "bench", NAME], hears=True) as process:
             if process.wait() != 0:
                 raise DemoError(f"the benchmark ended with {process.returncode}")
 
@@ -243,21 +254,23 @@ def main() -> int:
         stubborn: list[str] = []
         lifetime, lifetime_far = os.pipe()
         try:
-            for number in INTERRUPTS:
-                if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup(1)
-                    signal.signal(number, Interrupted.arrive)
-            base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openshell-demo-")))
-            demo = Demo(base)
-            demo.gateway.start(demo.environ, lifetime=lifetime)
-            demo.run(bench=options.bench)
-            status = 0
-        except (DemoError, OpenShellError) as error:
-            say(f"demo: {error}")
-        except Interrupted as interrupted:
+            try:
+                for number in INTERRUPTS:
+                    if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup(1)
+                        signal.signal(number, Interrupted.arrive)
+                base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openshell-demo-")))
+                demo = Demo(base)
+                demo.gateway.start(demo.environ, lifetime=lifetime)
+                demo.run(bench=options.bench)
+                status = 0
+            except (DemoError, OpenShellError) as error:
+                say(f"demo: {error}")
+            finally:
+                ignore_interrupts()
+        except Interrupted as interrupted:  # also one that came between the steps above; from here on none comes
             say(f"demo: {interrupted}")
             status = interrupted.status
         finally:
-            ignore_interrupts()
             os.close(lifetime)
             os.close(lifetime_far)
             stubborn = nothing_left()

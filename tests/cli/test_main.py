@@ -43,6 +43,38 @@ async def test_a_command_through_pipes(line: CommandLine) -> None:
     assert await finish(process, b"x" * 1_000_000) == (9, b"x" * 1_000_000, b"err\n")
 
 
+SHOW = """
+import signal, sys
+if sys.argv[2:]:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.argv[0] = sys.argv[1]
+import pyopenshell.cli.main
+found = signal.getsignal(signal.SIGINT)
+print(getattr(found, "name", "a function"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("argv", "handler"),
+    [(("/usr/bin/openshell",), "SIG_DFL"), (("pytest",), "a function"),
+     (("openshell", "ignored"), "SIG_IGN")],
+)  # fmt: skip
+def test_an_interrupt_is_quiet_from_the_first_moment_on(argv: tuple[str, ...], handler: str) -> None:
+    done = subprocess.run([sys.executable, "-c", SHOW, *argv], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == handler
+
+
+async def test_an_interrupt_during_the_imports_prints_nothing(line: CommandLine) -> None:
+    trap = line.directory / "trap"
+    trap.mkdir()
+    (trap / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nraise SystemExit(9)\n")
+    process = await asyncio.create_subprocess_exec(
+        *PROGRAM, "status", env={**line.environ, "PYTHONPATH": f"{trap}:{os.environ.get('PYTHONPATH', '')}"},
+        stdin=asyncio.subprocess.DEVNULL, stdout=PIPE, stderr=PIPE,
+    )  # fmt: skip
+    assert await finish(process) == (-signal.SIGINT, b"", b"")
+
+
 async def test_an_input_that_stays_open_holds_nobody_up(line: CommandLine) -> None:
     process = await start(line, "sandbox", "exec", "-n", "web", "--", "echo", "hi", stdin=PIPE)
     assert process.stdout is not None and process.stdin is not None

@@ -1,15 +1,32 @@
 """The `openshell` command: makes a context of this process and runs one command in it.
 
-Almost everything is imported inside `main`: a Ctrl-C may come at any moment, and during the imports of a module it would be
-a traceback.
+A Ctrl-C may come at any moment, and during an import it would be a traceback. So the first thing done is to let it end the
+process in silence, until there is something to clean up; and almost everything is imported inside `main`.
 """
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # what `signal` is made of, without the milliseconds of its enumerations
 import os
 import sys
 
 STANDARD = (0, 1, 2)  # stdin, stdout, stderr
+
+
+def _quiet_interrupts() -> None:
+    """Let SIGINT end this process (signal(7)), but where whoever started it had it ignored."""
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
+
+def _heard_interrupts() -> None:
+    """Let SIGINT be KeyboardInterrupt again, which asyncio makes a cancellation of."""
+    if _signal.getsignal(_signal.SIGINT) == _signal.SIG_DFL:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+
+
+if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "openshell":  # noqa: PTH119 - pathlib is 5 ms
+    _quiet_interrupts()
 
 
 def standard_descriptors() -> list[int | None]:
@@ -68,6 +85,7 @@ def _run() -> int:
         return found
     import asyncio
 
+    _heard_interrupts()
     return asyncio.run(finish(found, context))
 
 

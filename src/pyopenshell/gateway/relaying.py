@@ -4,7 +4,7 @@
 the supervisor's call is free and the audit has what happened. A caller that goes away while it waits is a lost near end.
 
 Of a command the audit gets the start when its START frame is read, and the end when its supervisor reports it (`exec_ended`
-on the control stream), which may be after its relay was lost; where the gateway itself is the near end, it reads the end first.
+on the control stream), which may be after its relay was lost; where the gateway is the near end, it reads the end first.
 """
 
 from __future__ import annotations
