@@ -3,14 +3,16 @@
 By posix_spawn(3), which shares init's memory until the exec: a fork of a Python process costs some milliseconds of
 copied pages, this well under one. So no code of ours runs in the child, and what it must be, init is already: in the
 sandbox's cgroup and namespaces, under Landlock and the system call filter, with no_new_privs, an empty bounding set, no
-groups, the resource limits. What is left is the user id. Init lends it for the moment of the spawn: real id `sandbox`,
-effective id root, and POSIX_SPAWN_RESETIDS makes the child's effective id the real one; the exec then copies it to the
-saved id and clears every capability (capabilities(7), "Transformation of capabilities during execve"). In the shape
-`single` init is the user.
+groups (in the shape `single` the user's), the resource limits. What is left is the user id. Init lends it for the moment of
+the spawn: real id `sandbox`, effective id root, and POSIX_SPAWN_RESETIDS makes the child's effective id the real one; the
+exec then copies it to the saved id and clears every capability (capabilities(7), "Transformation of capabilities during
+execve"). In the shape `single` init is the user.
 
 What may fail for the user's own reasons is done first, as the user, so that the error can name it: the working
-directory, the way along PATH. All of it is done in init itself, which is single-threaded, so that nobody sees its ids
-change.
+directory, the way along PATH. All of it is done in init itself, which is single-threaded: no other code of init runs
+meanwhile. The sandbox does see its ids change (/proc/1/status) and may signal it for that moment, to no effect: process 1
+of a pid namespace hears only signals that it handles (pid_namespaces(7)), which is SIGCHLD, and its capabilities keep its
+priority and its processors its own (sched_setaffinity(2) of a process with more capabilities than one's own is EPERM).
 """
 
 from __future__ import annotations
