@@ -43,6 +43,19 @@ def test_a_change_of_the_table_empties_both_caches() -> None:
             assert theirs.decode(ours.encode(headers)) == headers
 
 
+def test_a_table_that_was_small_within_a_block_empties_the_cache() -> None:
+    codec = HeaderCodec(Limits())
+    both: list[Header] = [(b"grpc-status", b"13"), (b"grpc-message", b"why")]
+    encoder = Encoder()
+    first, second = encoder.encode(both), encoder.encode(both)
+    for block in (b"\x3f\x3f" + first, second, second):  # a table of 94 bytes: room for both, 45 and 47 bytes
+        assert codec.decode(block) == both
+    assert codec.decode(b"\x3f\x16\x3f\x3f") == []  # 53 bytes and 94 again: the older one was evicted
+    with pytest.raises(ConnectionFault) as caught:
+        codec.decode(second)
+    assert caught.value.code is ErrorCode.COMPRESSION_ERROR
+
+
 def test_more_lists_than_the_caches_hold() -> None:
     ours, theirs = HeaderCodec(Limits(header_table=0)), HeaderCodec(Limits(header_table=0))
     ours.peer_table(0)

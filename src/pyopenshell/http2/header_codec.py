@@ -30,21 +30,27 @@ _FIRST_TABLE = 4_096
 
 
 class _TableWatch:
-    """Tells whether a dynamic table changed: an insertion puts a new object first, an eviction needs an insertion."""
+    """Tells whether a dynamic table changed: an insertion puts a new object first, an eviction alone leaves fewer.
 
-    __slots__ = ("_first", "_size", "_table")
+    Alone it comes with two size updates in one block: smaller, and back.
+    """
+
+    __slots__ = ("_count", "_first", "_size", "_table")
 
     def __init__(self, table: HeaderTable) -> None:
         self._table = table
         self._first: object = None
+        self._count = 0
         self._size = table.maxsize
 
     def changed(self) -> bool:
         entries = self._table.dynamic_entries
         first = entries[0] if entries else None
-        if first is self._first and self._table.maxsize == self._size:
+        count = len(entries)
+        if first is self._first and count == self._count and self._table.maxsize == self._size:
             return False
         self._first = first
+        self._count = count
         self._size = self._table.maxsize
         return True
 
