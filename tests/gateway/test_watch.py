@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -157,3 +158,14 @@ async def test_watches_that_make_no_sense(kit: Kit, fields: dict[str, object], c
     with pytest.raises(OpenShellError) as caught:
         await anext(watch(kit, **fields))
     assert caught.value.code is code
+
+
+async def test_a_burst_is_told_whole_to_a_watcher_that_reads(kit: Kit) -> None:
+    sandbox = await kit.ready(command=["job"])
+    events = watch(kit, follow_logs=True)
+    await anext(events)
+    pushing = asyncio.ensure_future(push(kit, kit.supervisor(sandbox), *(line(str(n)) for n in range(5000))))
+    told = [(await anext(events)).log.message for _ in range(5000)]
+    assert told == [str(n) for n in range(5000)]
+    await pushing
+    await events.aclose()  # type: ignore[attr-defined]

@@ -72,3 +72,35 @@ def test_events_are_changes_of_phase() -> None:
     lost = platform_event(replace(ready, phase=Phase.UNKNOWN, reason="away"), ready)
     assert lost is not None
     assert (lost.type, lost.message) == ("Warning", "away")
+
+
+async def test_room_is_waited_for_while_the_reader_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchers, "QUEUE_MAX", 4)
+    watcher = Watcher(RECORD)
+    for n in range(3):
+        watcher.put_line(n, pb.SandboxLogLine(message="x"))
+    waiting = asyncio.ensure_future(watcher.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await watcher.next()
+    await waiting
+    await watcher.room()
+
+
+async def test_a_reader_that_reads_nothing_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchers, "QUEUE_MAX", 2)
+    monkeypatch.setattr(watchers, "PATIENCE", 0.0)
+    watcher = Watcher(RECORD)
+    for n in range(2):
+        watcher.put_line(n, pb.SandboxLogLine(message="x"))
+    await watcher.room()
+    monkeypatch.setattr(watchers, "PATIENCE", 1e6)
+    await watcher.room()
+    await watcher.next()
+    watcher.put_line(2, pb.SandboxLogLine(message="x"))
+    waiting = asyncio.ensure_future(watcher.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    watcher.end()  # its call is over: nobody waits for it any more
+    await waiting
+    await watcher.room()

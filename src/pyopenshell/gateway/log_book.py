@@ -2,6 +2,9 @@
 
 The file is `log.jsonl` in the sandbox's directory: one object a line, rotated once at its limit, read back into the ring
 when the gateway was started again. A disk that takes nothing costs the file, never the ring, and the log says so once.
+
+A burst is handed to followers in pieces, and between two pieces each of them may take its time (`Room`): so a follower that
+reads misses nothing of a process that prints faster than a network takes, and the supervisor holds what waits.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import logging
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +27,8 @@ from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 RING_MAX = 1024 * 1024  # bytes of lines in memory for one sandbox: some thousand lines; 100 sandboxes hold 100 MB
 FILE_MAX = 8 * 1024 * 1024  # bytes of one file before it becomes `log.jsonl.1`, which is then the only older one
 MESSAGE_MAX = 64 * 1024  # characters of one line; our supervisors cut at 16 KiB
+LINES_AT_ONCE = 250  # a quarter of what a watcher's queue holds (watchers.py), likewise in bytes
+BYTES_AT_ONCE = 256 * 1024
 LINE_COST = 256  # bytes that a line costs beside its text
 FILE_NAME = "log.jsonl"
 LEVELS = {"TRACE": 0, "DEBUG": 1, "INFO": 2, "WARN": 3, "WARNING": 3, "ERROR": 4, "FATAL": 5}
@@ -32,6 +37,8 @@ logger = logging.getLogger("pyopenshell.gateway.logs")
 
 #: Told (sandbox id, number of the line, line) for every line that arrives.
 LineSubscriber = Callable[[str, int, pb.SandboxLogLine], None]
+#: Waits, for a bounded time, until a subscriber can take more lines of this sandbox.
+Room = Callable[[str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +88,21 @@ class LogBook:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._rings: dict[str, _Ring] = {}
-        self._subscribers: set[LineSubscriber] = set()
+        self._subscribers: dict[LineSubscriber, Room | None] = {}
 
     async def append(self, sandbox_id: str, lines: Iterable[pb.SandboxLogLine]) -> None:
         """Keep `lines`; returns when they are in memory and, if the disk takes them, in the file."""
         kept = [_kept(sandbox_id, line) for line in lines]
         ring = await self._ring(sandbox_id)
+        count = size = 0
         for line in kept:
             number = ring.add(line)
             for subscriber in tuple(self._subscribers):
                 subscriber(sandbox_id, number, line)
+            count, size = count + 1, size + _cost(line)
+            if count >= LINES_AT_ONCE or size >= BYTES_AT_ONCE:
+                count = size = 0
+                await self._make_room(sandbox_id)
         text = "".join(json.dumps(_to_json(line), ensure_ascii=False) + "\n" for line in kept)
         async with ring.writing:
             try:
@@ -117,10 +129,18 @@ class LogBook:
         """The sandbox is deleted; its directory is the driver's to remove."""
         self._rings.pop(sandbox_id, None)
 
-    def subscribe(self, subscriber: LineSubscriber) -> Callable[[], None]:
+    def subscribe(self, subscriber: LineSubscriber, room: Room | None = None) -> Callable[[], None]:
         """Tell `subscriber` of every line from now on, until the returned function is called."""
-        self._subscribers.add(subscriber)
-        return lambda: self._subscribers.discard(subscriber)
+        self._subscribers[subscriber] = room
+
+        def end() -> None:
+            self._subscribers.pop(subscriber, None)
+
+        return end
+
+    async def _make_room(self, sandbox_id: str) -> None:
+        rooms = [room(sandbox_id) for room in self._subscribers.values() if room is not None]
+        await asyncio.gather(*rooms)
 
     async def _ring(self, sandbox_id: str) -> _Ring:
         ring = self._rings.get(sandbox_id)

@@ -60,8 +60,12 @@ class WatchService:
             if sandbox_id == record.id and number > seen and wanted.wants(line):
                 watcher.put_line(number, line)
 
+        async def room(sandbox_id: str) -> None:
+            if sandbox_id == record.id:
+                await watcher.room()
+
         self._watchers.setdefault(record.id, set()).add(place)
-        stop_logs = self._book.subscribe(on_line) if request.follow_logs else None
+        stop_logs = self._book.subscribe(on_line, room) if request.follow_logs else None
         try:
             yield watcher.snapshot(record)
             if request.event_tail:
@@ -85,6 +89,7 @@ class WatchService:
                     if request.stop_on_terminal and about is not None and _terminal(about):
                         return
         finally:
+            watcher.end()
             if stop_logs is not None:
                 stop_logs()
             watching = self._watchers[record.id]

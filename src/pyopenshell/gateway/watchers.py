@@ -1,7 +1,8 @@
-"""What one watcher has still to be told: a bounded queue that is never waited for.
+"""What one watcher has still to be told: a bounded queue, waited for as long as its reader reads.
 
 Where it overflows, because the watcher reads too slowly, everything in it is thrown away and the watcher is told that it
-missed something (a warning) and how things are now (a fresh snapshot). So it may miss steps, never the end.
+missed something (a warning) and how things are now (a fresh snapshot). So it may miss steps, never the end. Whoever has a
+burst to tell waits for `room` between its pieces; a reader that took nothing for PATIENCE is not waited for until it reads.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pyopenshell.wire.convert import timestamp
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 
 QUEUE_MAX = 1000  # events of one watcher: a burst of log lines that a terminal shows in a second
+PATIENCE = 1.0  # seconds; a reader that reads takes half a queue in a tenth of that
 QUEUE_BYTES_MAX = 1024 * 1024  # bytes of them, so that a hundred watchers hold 100 MB at the worst
 
 
@@ -28,6 +30,8 @@ class Watcher:
         self._bytes = 0
         self._missed = 0
         self._changed = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._stalled = False
         self._gone = False
         self._version = record.resource_version
         self._line = line
@@ -50,6 +54,18 @@ class Watcher:
         """The sandbox is gone for good: what is queued is still told."""
         self._gone = True
         self._changed.set()
+        self._drained.set()
+
+    async def room(self) -> None:
+        """Wait until half of the queue is free, for a reader that reads."""
+        if self._stalled or self._gone or self._roomy():
+            return
+        self._drained.clear()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._drained.wait()
+        except TimeoutError:
+            self._stalled = True
 
     async def next(self) -> list[tuple[pb.SandboxStreamEvent, SandboxRecord | None]]:
         """What to tell next, each snapshot with its record; empty at the end."""
@@ -58,16 +74,22 @@ class Watcher:
                 return []
             self._changed.clear()
             await self._changed.wait()
+        self._stalled = False
         if self._missed:
             return self._fresh()
         event, record = self._queue.popleft()
         self._bytes -= event.ByteSize()
+        if self._roomy():
+            self._drained.set()
         return [(event, record)]
 
     def snapshot(self, record: SandboxRecord) -> pb.SandboxStreamEvent:
         """`record` as an event."""
         self._version = record.resource_version
         return pb.SandboxStreamEvent(sandbox=sandbox_message(record), cursor=self._cursor())
+
+    def _roomy(self) -> bool:
+        return len(self._queue) <= QUEUE_MAX // 2 and self._bytes <= QUEUE_BYTES_MAX // 2
 
     def _put(self, event: pb.SandboxStreamEvent, record: SandboxRecord | None = None) -> None:
         self._changed.set()
