@@ -5,15 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from pyopenshell.linux import cgroups
+from pyopenshell.linux import cgroups, syscalls
 from pyopenshell.linux.cgroups import Group, Place, Support
 
-from .conftest import Box, in_child
+from .conftest import IS_ROOT, NOBODY, Box, become, in_child
 
 MIB = 1024 * 1024
 
@@ -133,6 +133,7 @@ def test_what_failed_half_way_leaves_nothing(tmp_path: Path, on: Look, monkeypat
         (errno.EACCES, "no cgroup of its own"),
         (errno.EROFS, "no cgroup of its own"),
         (errno.EBUSY, "has processes"),
+        (errno.ENOENT, "is not given to our cgroup"),
         (errno.EIO, "Input"),
     ],
 )
@@ -183,3 +184,81 @@ def test_a_sandbox_is_held_where_this_machine_can(who: str, make_box: Callable[.
         group.remove()
     assert cgroups.existing("test-held") == Group(())
     group.remove()  # gone already: no error
+
+
+@pytest.fixture
+def unit(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
+    """A group that is an ordinary user's, with an empty leaf, and a controller of version 2 that it is given."""
+    root, spare = spare_controller()
+    monkeypatch.setattr(cgroups, "CONTROLLERS", (spare,))
+    control = root / "cgroup.subtree_control"
+    given = spare in control.read_text().split()
+    try:
+        control.write_text(f"+{spare}")
+    except OSError as failure:
+        pytest.skip(f"the root of cgroup version 2 gives nothing: {failure.strerror}")
+    made = root / f"openshell-test-{os.getpid()}"
+    (made / "leaf").mkdir(parents=True)
+    for folder in (made, made / "leaf"):
+        for path in (folder, folder / "cgroup.procs", folder / "cgroup.subtree_control"):
+            os.chown(path, NOBODY, NOBODY)
+    yield made, spare
+    (made / "leaf").rmdir()
+    made.rmdir()
+    if not given:
+        control.write_text(f"-{spare}")
+
+
+def spare_controller() -> tuple[Path, str]:
+    """Where version 2 is mounted, and a controller there, "" for none; those that limits use may all be version 1's."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        if " - cgroup2 " in line:
+            root = Path(line.split()[4])
+            return root, next(iter((root / "cgroup.controllers").read_text().split()), "")
+    return Path(), ""
+
+
+@pytest.mark.skipif(not IS_ROOT or not spare_controller()[1], reason="no cgroup version 2 with a controller for root")
+def test_a_delegated_unit_of_version_2_is_really_used(unit: tuple[Path, str]) -> None:
+    """As systemd does it: processes in a leaf, so groups beside it; entered by a process in a user namespace of its own."""
+    made, spare = unit
+
+    def delegate() -> list[object]:
+        (made / "leaf" / "cgroup.procs").write_text("0")
+        become("user")
+        place = cgroups.places()[spare]
+        try:
+            cgroups._parent(Place(made / "leaf" / "none", 2), spare)
+        except OSError as failure:
+            refused = failure.errno
+        parents = [
+            cgroups._parent(place, spare) for _ in range(2)
+        ]  # the second time the leaf could give, but is not empty
+        group = Group((parents[0] / "openshell-x",))
+        group.directories[0].mkdir()
+        (fd,) = group.procs()
+        entered, told = os.pipe()
+        ended, end = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(end)
+            syscalls.unshare(syscalls.CLONE_NEWUSER)
+            os.write(fd, b"0")
+            os.write(told, Path("/proc/self/cgroup").read_bytes().rpartition(b":")[2])
+            os.read(ended, 1)
+            os._exit(0)
+        where = os.read(entered, 4096).decode().strip()
+        try:
+            group.remove()
+            busy = 0
+        except OSError as failure:
+            busy = failure.errno or 0
+        found = cgroups.existing("x") == group
+        os.close(end)
+        os.waitpid(child, 0)
+        group.remove()
+        return [place.directory == made / "leaf", [parent == made for parent in parents], where, busy, found, refused]
+
+    own, beside, where, busy, found, refused = in_child(delegate)
+    assert (own, beside, busy, found, refused) == (True, [True, True], errno.EBUSY, True, errno.ENOENT)
+    assert where.endswith(f"/{made.name}/openshell-x")

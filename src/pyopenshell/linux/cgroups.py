@@ -192,6 +192,8 @@ def _reason(failure: OSError) -> str:
         return "this user has no cgroup of its own (run the gateway as root, or by the shipped systemd unit)"
     if failure.errno in (errno.EBUSY, errno.EOPNOTSUPP):
         return "our own cgroup has processes, so it can have no children (run the gateway by the shipped systemd unit)"
+    if failure.errno == errno.ENOENT:  # cgroup.subtree_control, where those above keep the controller to themselves
+        return "the controller is not given to our cgroup (run the gateway by the shipped systemd unit)"
     return failure.strerror or str(failure)
 
 
