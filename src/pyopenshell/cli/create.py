@@ -91,7 +91,7 @@ async def create(
     )
     await start_first_gateway(context)
     async with client_of(context) as client:
-        made = await client.sandboxes.create(spec, name=name or "", labels=pairs(labels, "--label"))
+        made = await client.sandboxes.create(spec, name=name or "", labels=pairs(labels, "--label"), attached=attached)
         LastUsed(context.paths).set(client.gateway.name, made.name)
         try:
             if attached:

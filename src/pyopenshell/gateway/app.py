@@ -177,7 +177,7 @@ class Gateway:
         admission = Admission(self.registry, session_tokens, settings.limits, trail)
         relaying = self.relaying = Relaying(admission, self.board, trail)
         first = settings.first_message_timeout
-        self._watch = WatchService(self.registry, book)
+        self._watch = WatchService(self.registry, book, self.lifecycle.attachments)
         ssh = SshSessionService(self.registry, session_tokens, self.board, trail, ("https", settings.host, self.port))
         self._work.beside(ssh.reap(), "reaper")
         supervisors = SupervisorService(

@@ -2,7 +2,6 @@
 
 Work on a sandbox is done by one task at a time (`work.py`); what a person waits for is shielded, so that a caller who goes
 away leaves nothing half done. Every change of phase goes through the table of `phases.py`.
-
 A lost supervisor session leaves the phase alone for the grace, while `lookout.py` looks after the sandbox; then it is
 UNKNOWN until a supervisor is back.
 """
@@ -18,6 +17,7 @@ from typing import Any
 from pyopenshell.drivers.base import Driver
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway import phases
+from pyopenshell.gateway.attachments import Attachments
 from pyopenshell.gateway.births import Births
 from pyopenshell.gateway.board import Board
 from pyopenshell.gateway.lookout import Lookout
@@ -54,16 +54,18 @@ class Lifecycle:
         self._finalize_timeout = finalize_timeout
         self._hellos: dict[str, asyncio.Future[str]] = {}
         self._work = Work()
+        self.attachments = Attachments()
         self._lookout = Lookout(registry, driver, board, births, self._work, self._end_by_exit_code)
         driver.on_exit = self._on_exit
         board.on_grace_over = self._on_grace_over
 
     # --- what people ask for --------------------------------------------------------------------------------------
 
-    async def create(self, record: SandboxRecord) -> SandboxRecord:
+    async def create(self, record: SandboxRecord, *, attached: bool = False) -> SandboxRecord:
         """Keep `record` and begin to start it; it is PROVISIONING. Raises CONFLICT, and what the driver's check raises."""
         self._driver.check(record.spec)
         made = await self._registry.create(record)
+        self.attachments.expect(made.id, attached)
         self._work.on(made.id, self._start(made.id))
         return made
 
@@ -150,6 +152,7 @@ class Lifecycle:
     # --- work, one at a time for a sandbox --------------------------------------------------------------------------
 
     async def _start(self, sandbox_id: str) -> None:
+        await self.attachments.wait(sandbox_id)
         record = self._registry.get(sandbox_id)
         if record is None or not phases.allowed(record.phase, Event.UP):
             return
@@ -171,6 +174,7 @@ class Lifecycle:
             del self._hellos[sandbox_id]
 
     def _give_up_start(self, sandbox_id: str, reason: str) -> bool:
+        self.attachments.came(sandbox_id)
         waiting = self._hellos.get(sandbox_id)
         if waiting is None or waiting.done():
             return False

@@ -88,7 +88,8 @@ class SandboxService:
                 host_key_private=key.private,
                 host_key_fingerprint=key.fingerprint,
                 owner=caller.principal.subject,
-            )
+            ),
+            attached=request.await_main_process_attachment and bool(spec.command),
         )
         self._trail.note(entities.sandbox_created, caller.principal, record.id, record.name)
         return record

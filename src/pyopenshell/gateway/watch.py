@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway import phases
+from pyopenshell.gateway.attachments import Attachments
 from pyopenshell.gateway.authorize import Action
 from pyopenshell.gateway.door import Caller, Rpc
 from pyopenshell.gateway.log_book import LogBook, LogFilter
@@ -29,9 +30,10 @@ EVENTS_KEPT = 100  # events of one sandbox that `event_tail` can reach back to
 class WatchService:
     """Serves WatchSandbox, and keeps the last events of each sandbox."""
 
-    def __init__(self, registry: Registry, book: LogBook) -> None:
+    def __init__(self, registry: Registry, book: LogBook, attachments: Attachments) -> None:
         self._registry = registry
         self._book = book
+        self._attachments = attachments
         self._records: dict[str, SandboxRecord] = {}
         self._events: dict[str, deque[pb.PlatformEvent]] = {}
         self._watchers: dict[str, set[tuple[Watcher, bool, bool]]] = {}
@@ -66,6 +68,8 @@ class WatchService:
 
         self._watchers.setdefault(record.id, set()).add(place)
         stop_logs = self._book.subscribe(on_line, room) if request.follow_logs else None
+        if request.follow_logs:
+            self._attachments.came(record.id)
         try:
             yield watcher.snapshot(record)
             if request.event_tail:

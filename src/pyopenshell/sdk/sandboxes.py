@@ -35,8 +35,12 @@ class Sandboxes:
         *,
         name: str = "",
         labels: Mapping[str, str] | None = None,
+        attached: bool = False,
     ) -> Sandbox:
-        """Ask for a sandbox; it is not ready yet (`wait_ready`). An empty `name` lets the gateway choose one."""
+        """Ask for a sandbox; it is not ready yet (`wait_ready`). An empty `name` lets the gateway choose one.
+
+        `attached`: its main process begins when its logs are followed (`watch`), so that no line of it is missed.
+        """
         if name:
             check_name(name, "sandbox name")
         for key, value in (labels or {}).items():
@@ -47,6 +51,7 @@ class Sandboxes:
             name=name,
             spec=sandbox_spec.to_message(spec),
             labels=dict(labels or {}),
+            await_main_process_attachment=attached,
             request_id=new_id(),
         )
         return await self._sandbox("CreateSandbox", request)
