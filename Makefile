@@ -3,8 +3,9 @@ PY ?= python3
 V := .venv
 STAMP := $(V)/.stamp
 TESTS ?=
+SECONDS ?= 60
 
-.PHONY: setup demo test test-pythons check proto sabotage conformance
+.PHONY: setup demo test test-pythons check proto sabotage conformance fuzz fuzz-check
 
 setup: $(STAMP)
 
@@ -32,6 +33,14 @@ sabotage: setup
 
 conformance: setup
 	@tools/conformance
+
+# atheris (35 MB) is installed here and not by setup; where it does not install, the other engines share the time.
+fuzz: setup
+	@VIRTUAL_ENV=$(CURDIR)/$(V) $(V)/bin/uv sync -q --frozen --active --inexact --group fuzz || echo "fuzz: atheris does not install here"
+	@$(V)/bin/python -m tests.fuzz.run --seconds $(SECONDS)
+
+fuzz-check: setup
+	@$(V)/bin/python -m tests.fuzz.check
 
 proto: setup
 	tools/proto
