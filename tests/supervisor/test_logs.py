@@ -162,3 +162,25 @@ async def test_the_last_lines_are_not_pushed_for_ever(monkeypatch: pytest.Monkey
     ring.append("stdout", b"x")
     await LogPusher(ring, "id", ()).last(asyncio.get_running_loop().create_future)  # type: ignore[arg-type]
     assert not ring.empty
+
+
+async def test_a_burst_waits_for_a_gateway_that_takes_lines() -> None:
+    ring = LogRing(lambda: 1.0, limit=4 * (LINE_OVERHEAD + 1))
+    for text in (b"1", b"2", b"3"):
+        ring.append("stdout", text)
+    waiting = asyncio.ensure_future(ring.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    ring.acknowledge((await ring.batch())[:1], 0)
+    await waiting
+    assert ring.lost == 0
+
+
+async def test_a_gateway_that_takes_nothing_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyopenshell.supervisor.logs.PATIENCE", 0.0)
+    ring = LogRing(lambda: 1.0, limit=2 * (LINE_OVERHEAD + 1))
+    for text in (b"1", b"2"):
+        ring.append("stdout", text)
+    await ring.room()
+    monkeypatch.setattr("pyopenshell.supervisor.logs.PATIENCE", 1e6)
+    await ring.room()

@@ -55,6 +55,8 @@ async def _follow(context: Context, client: Client, name: str) -> Sandbox | None
             case LogLine(target="stdout" | "stderr"):
                 text = clean(event.message, keep="\t")
                 (context.err if event.target == "stderr" else context.out)(text)
+            case LogLine(level="WARN"):  # lines were dropped on the way
+                context.err(f"warning: {clean(event.message)}")
             case WatchWarning():
                 context.err(f"warning: {clean(event.message)}")
     return last

@@ -26,6 +26,9 @@ from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 PUSH_SANDBOX_LOGS = "/openshell.v1.OpenShell/PushSandboxLogs"
 LINE_MAX = 16 * 1024  # bytes of one line, as container engines cut them; a longer one becomes several
 RING_MAX = 1024 * 1024  # bytes of lines that wait for a gateway
+PATIENCE = (
+    1.0  # seconds that a process is held for a gateway that takes nothing; one that is up takes ten batches in it
+)
 LINE_OVERHEAD = 64  # bytes that a line costs beside its text, so that empty lines are bounded too
 BATCH_MAX = 256 * 1024  # bytes of lines in one call, far below the 4 MiB of a message
 PUSH_TIMEOUT = 30.0  # seconds for the gateway to take one batch
@@ -87,6 +90,8 @@ class LogRing:
         self._size = 0
         self._number = 0
         self._changed = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._stalled = False
         self.lost = 0
 
     def append(self, stream: str, text: bytes) -> None:
@@ -99,6 +104,16 @@ class LogRing:
             self._size -= self._lines.popleft().size
             self.lost += 1
         self._changed.set()
+
+    async def room(self) -> None:
+        """Wait until half of the ring is free, for a gateway that takes lines; one that takes none is not waited for."""
+        while self._size > self._limit // 2 and not self._stalled:
+            self._taken.clear()
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await self._taken.wait()
+            except TimeoutError:
+                self._stalled = True
 
     async def batch(self) -> list[Line]:
         """The oldest lines, waiting for one where there is none."""
@@ -120,6 +135,8 @@ class LogRing:
         while self._lines and self._lines[0].number <= last:
             self._size -= self._lines.popleft().size
         self.lost -= lost
+        self._stalled = False
+        self._taken.set()
         self._changed.set()
 
     @property

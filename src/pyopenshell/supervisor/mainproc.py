@@ -7,7 +7,8 @@
 The label under which init knows it holds its instance id, so a supervisor that adopts the sandbox finds it again and
 speaks of the same instance. The end of a supervisor is not the end of the main process: only `end` signals it.
 
-Its output shares this process with every relay, so what it may print in a second is bounded; while it runs it waits at its
+Its output shares this process with every relay, so what it may print in a second is bounded, and so is what a gateway that
+takes lines has still to take (`LogRing.room`): nothing of a burst is dropped. While it runs it waits at its
 pipe, and after its end what is left in the pipe is taken at once.
 """
 
@@ -159,6 +160,7 @@ class MainProcess:
             for line in lines.feed(data):
                 self._ring.append(stream, line)
                 number += 1
+            await self._ring.room()
             await asyncio.sleep(0 if self._over else max(len(data) / BYTES_PER_SECOND, number / LINES_PER_SECOND))
         for line in lines.finish():
             self._ring.append(stream, line)
