@@ -51,3 +51,10 @@ async def test_a_process_that_never_ran(line: CommandLine, gateway: FakeGateway)
 async def test_success(line: CommandLine, gateway: FakeGateway) -> None:
     gateway.after_create = [pb.SandboxStatus(phase=pb.SANDBOX_PHASE_COMPLETED, exit_code=0)]
     assert (await line("sandbox", "create", "new", "--attach", "--", "work")).code == 0
+
+
+async def test_lines_that_were_dropped_are_said(line: CommandLine, gateway: FakeGateway) -> None:
+    gateway.log_lines.append(pb.SandboxLogLine(source="sandbox", level="WARN", message="7 lines were dropped"))
+    gateway.after_create = [pb.SandboxStatus(phase=pb.SANDBOX_PHASE_COMPLETED, exit_code=0)]
+    done = await line("sandbox", "create", "new", "--attach", "--", "work")
+    assert (done.code, done.out, done.err) == (0, "", "warning: 7 lines were dropped\n")
