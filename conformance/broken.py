@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from conformance.grpc.testing import messages_pb2
 from conformance.service import Items, TestService
-from pyopenshell.http2.codes import ErrorCode
-from pyopenshell.streams import listener
+from pyopenshell.streams import refusals
 from pyopenshell.streams.contract import StreamClosed
 from pyopenshell.streams.grpc_server import Call
 
@@ -50,12 +49,7 @@ class AnswersNoContent(TestService):
 
     def __init__(self) -> None:
         super().__init__()
-        listener.not_grpc = self._bare  # type: ignore[attr-defined]
-
-    async def _bare(self, call: Call) -> None:
-        call.stream.send_headers([(b":status", b"415")], end_stream=True)
-        call.stream.reset(ErrorCode.NO_ERROR)
-        raise StreamClosed
+        refusals._WORDS = b""
 
 
 BROKEN: dict[str, Callable[[], TestService]] = {

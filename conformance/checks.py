@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from conformance import client, grpcio_client
+from conformance.grpcio_peer import KINDS
 from conformance.processes import HOST, PYTHON, Ran, Target, run, run_tool
 from conformance.service import NAME
 from pyopenshell.streams import Channel, Endpoint, client_context
@@ -31,9 +32,7 @@ RAW = (
     "timeout-of-no-unit",
 )
 #: Cases of both gRPC client programs, each played with every kind of RPC.
-CALLS = tuple(
-    f"{case.__name__.replace('_', '-')}/{kind.name}" for case in grpcio_client.CASES for kind in grpcio_client.KINDS
-)
+CALLS = tuple(f"{case.__name__.replace('_', '-')}/{kind.name}" for case in grpcio_client.CASES for kind in KINDS)
 
 #: What went wrong with each case; empty where nothing did.
 Verdicts = dict[str, str]
