@@ -113,13 +113,20 @@ async def test_a_token_makes_no_tokens(kit: Kit, rpc: str) -> None:
 
 
 async def test_processes(kit: Kit) -> None:
-    await kit.ready()
+    made = await kit.ready()
+    supervisor = kit.supervisors[made.metadata.id]
+    supervisor.usage = pb.Usage(supervisor_pss=4, supervisor_rss=5, supervisor_sockets=6, init_pss=7, init_rss=8)
     own = await kit.extension("GetProcesses", ext.GetProcessesRequest(), ext.GetProcessesResponse)
     assert [process.kind for process in own.processes] == [ext.Process.KIND_GATEWAY, ext.Process.KIND_ZYGOTE]
     assert own.processes[0].pid == os.getpid()
     assert own.processes[0].start_time > 0
+    assert 0 < own.processes[0].pss <= own.processes[0].rss
     inside = await kit.extension("GetProcesses", ext.GetProcessesRequest(sandbox="web"), ext.GetProcessesResponse)
     assert [process.kind for process in inside.processes] == [ext.Process.KIND_SUPERVISOR, ext.Process.KIND_INIT]
+    assert [(process.pss, process.rss, process.sockets) for process in inside.processes] == [(4, 5, 6), (7, 8, 0)]
+    await supervisor.lose()
+    nobody = await kit.extension("GetProcesses", ext.GetProcessesRequest(sandbox="web"), ext.GetProcessesResponse)
+    assert [(process.pss, process.rss, process.sockets) for process in nobody.processes] == [(0, 0, 0)] * 2
 
 
 async def test_relays_of_an_unknown_sandbox(kit: Kit) -> None:

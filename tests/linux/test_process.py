@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 
@@ -91,6 +92,19 @@ def test_what_is_not_dumpable_belongs_to_root() -> None:
 
     assert in_child(owner, "user")[0] == 0
     assert in_child(owner, "user")[1] != 0
+
+
+def test_a_process_that_nobody_looks_into_may_look_at_itself() -> None:
+    def look() -> list[int]:
+        process.set_dumpable(False)
+        before = process.own_sockets()
+        left, right = socket.socketpair()
+        with left, right:
+            return [process.memory(os.getpid()).pss, process.own_sockets() - before]
+
+    pss, sockets = in_child(look, "user")
+    assert pss > 0
+    assert sockets == 2
 
 
 def test_a_subreaper_gets_the_orphans_below_it() -> None:

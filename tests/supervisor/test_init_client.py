@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,6 +30,22 @@ async def test_hello_gives_namespaces_facts_and_an_empty_table(box: Box) -> None
     assert own_namespaces(client).isdisjoint({os.fstat(fd).st_ino for fd in client.namespaces.values()})
     assert client.facts["isolation"] in ("range", "subrange", "single")
     assert (dict(client.processes), client.ran) == ({}, frozenset())
+
+
+async def test_init_says_what_it_takes(box: Box) -> None:
+    pss, rss = await (await box.connect()).usage()
+    assert 0 < pss <= rss
+
+
+@pytest.mark.parametrize(("pss", "rss"), [(None, None), ("1", 2), (-1, 2), (3, 2), (1, 2**70)])
+async def test_figures_that_cannot_be_are_refused(pss: object, rss: object) -> None:
+    async def ask(_message: object) -> tuple[dict[str, object], list[int]]:
+        return {"pss": pss, "rss": rss}, []
+
+    client = InitClient.__new__(InitClient)
+    client._link = SimpleNamespace(ask=ask)  # type: ignore[assignment]
+    with pytest.raises(OpenShellError, match="unknown here"):
+        await client.usage()
 
 
 async def test_true_runs(box: Box) -> None:

@@ -85,6 +85,19 @@ async def test_heartbeats_go_out(gateway: FakeGateway) -> None:
         assert gateway.sessions.empty()
 
 
+async def test_who_asks_is_told_what_is_taken(gateway: FakeGateway) -> None:
+    async def usage() -> pb.Usage:
+        return pb.Usage(supervisor_sockets=7)
+
+    async with Kept(gateway, usage=usage):
+        session = await gateway.connected()
+        for _ in range(2):
+            await session.call.send(pb.GatewayMessage(heartbeat=pb.GatewayHeartbeat(usage=True)))
+            while not (heard := await session.heard.get()).heartbeat.HasField("usage"):
+                pass
+            assert heard.heartbeat.usage.supervisor_sockets == 7
+
+
 async def test_a_silent_gateway_is_left_and_found_again(gateway: FakeGateway) -> None:
     gateway.interval, gateway.silent = 0.05, True
     async with Kept(gateway):

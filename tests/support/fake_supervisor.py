@@ -35,6 +35,7 @@ class FakeSupervisor:
         self.claim = True
         self.features: tuple[int, ...] = (1,)
         self.epoch = 0
+        self.usage = pb.Usage()
         self.opens: asyncio.Queue[pb.RelayOpen] = asyncio.Queue()
         self.closes: asyncio.Queue[pb.RelayClose] = asyncio.Queue()
         self.ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
@@ -103,7 +104,8 @@ class FakeSupervisor:
                     case "relay_close":
                         self.closes.put_nowait(message.relay_close)
                     case "heartbeat":
-                        await self.send(heartbeat=pb.SupervisorHeartbeat())
+                        usage = self.usage if message.heartbeat.usage else None
+                        await self.send(heartbeat=pb.SupervisorHeartbeat(usage=usage))
         except Exception as error:
             failure = error
         self.ended.set_result(failure)

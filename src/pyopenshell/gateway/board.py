@@ -14,6 +14,7 @@ from datetime import timedelta
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.control import Control
 from pyopenshell.gateway.lines import Far, Line, line_error
+from pyopenshell.gateway.usages import Usages
 from pyopenshell.relay.outcomes import VERDICTS, Cause
 from pyopenshell.relay.relays import Act, Closed, Dialled, EndSession, GraceOver, Request, SendClose, SendOpen
 from pyopenshell.relay.sessions import Session
@@ -43,6 +44,7 @@ class Board:
         self._loop = asyncio.get_running_loop()
         self._lines: dict[str, Line] = {}
         self._controls: dict[str, Control] = {}
+        self.usages = Usages(self._ask)
         self._timer: asyncio.TimerHandle | None = None
         self.on_grace_over: Callable[[str], None] | None = None
         self.on_closed: Callable[[Line, Closed], None] | None = None
@@ -75,6 +77,13 @@ class Board:
         self._controls.pop(session.session_id, None)
         self.switchboard.disconnect(session, self.now())
         self._do([])
+
+    def _ask(self, sandbox_id: str, message: pb.GatewayMessage) -> bool:
+        live = self.switchboard.sessions.live(sandbox_id)
+        control = None if live is None else self._controls.get(live.session_id)
+        if control is not None:
+            control.put(message)
+        return control is not None
 
     def expect(self, sandbox_id: str) -> None:
         """A supervisor of this sandbox is on its way: opens wait for it."""

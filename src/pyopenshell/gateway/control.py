@@ -18,7 +18,7 @@ class Control:
         self.ended: OpenShellError | None = None
 
     def put(self, message: pb.GatewayMessage) -> None:
-        """Say `message`. Bounded by the places of relay/limits.py: one open and one close for each relay."""
+        """Say `message`. Bounded by the places of relay/limits.py (an open and a close for each relay) and `Usages`."""
         self._messages.append(message)
         self._changed.set()
 

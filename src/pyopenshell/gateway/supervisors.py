@@ -147,6 +147,8 @@ class SupervisorService:
                 case "exec_ended":
                     ended = message.exec_ended
                     self._relaying.note_exit(session.sandbox_id, ended.channel_id, ended.how)
+                case "heartbeat" if message.heartbeat.HasField("usage"):
+                    self._board.usages.told(session.sandbox_id, message.heartbeat.usage)
                 case "hello":
                     raise OpenShellError(Code.INVALID, "hello came a second time")
                 case _:  # a heartbeat, or what a newer supervisor says and this gateway need not know

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pyopenshell.audit import entities
@@ -14,11 +15,12 @@ from pyopenshell.gateway.door import EXTENSION, Caller, Rpc
 from pyopenshell.gateway.leases import Leases
 from pyopenshell.gateway.registry import Registry
 from pyopenshell.gateway.trail import Trail
-from pyopenshell.linux.process import own_start_time
+from pyopenshell.linux.process import memory, own_start_time
 from pyopenshell.relay.outcomes import Cause
 from pyopenshell.store.api_tokens import ApiTokenRecord
 from pyopenshell.store.ssh_sessions import SshSessions
 from pyopenshell.wire.convert import seconds_of_duration, timestamp
+from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext
 
 _KINDS = {"zygote": ext.Process.KIND_ZYGOTE, "supervisor": ext.Process.KIND_SUPERVISOR, "init": ext.Process.KIND_INIT}
@@ -102,15 +104,30 @@ class ExtensionService:
 
     async def get_processes(self, request: ext.GetProcessesRequest, _caller: Caller) -> ext.GetProcessesResponse:
         """The processes of one sandbox, or the gateway and its driver's own. Raises NOT_FOUND."""
+        sandbox_id, found, usage = "", [], pb.Usage()
         if request.sandbox:
             sandbox_id = self._registry.resolve(request.sandbox).id
-            found = []
+            usage = await self._board.usages.ask(sandbox_id)
         else:
-            sandbox_id = ""
-            found = [ext.Process(kind=ext.Process.KIND_GATEWAY, pid=os.getpid(), start_time=own_start_time())]
+            found.append(ext.Process(kind=ext.Process.KIND_GATEWAY, pid=os.getpid(), start_time=own_start_time()))
         for name in await self._driver.processes(sandbox_id):
             found.append(ext.Process(kind=_KINDS[name.kind], pid=name.pid, start_time=name.start_time))
+        for process in found:
+            _measure(process, usage)
         return ext.GetProcessesResponse(processes=found)
+
+
+def _measure(process: ext.Process, usage: pb.Usage) -> None:
+    """Fill in what the process takes: read, or as it says of itself where only root might look."""
+    match process.kind:
+        case ext.Process.KIND_SUPERVISOR:
+            process.pss, process.rss, process.sockets = usage.supervisor_pss, usage.supervisor_rss, usage.supervisor_sockets
+        case ext.Process.KIND_INIT:
+            process.pss, process.rss = usage.init_pss, usage.init_rss
+        case _:
+            with contextlib.suppress(OSError):
+                used = memory(process.pid)
+                process.pss, process.rss = used.pss, used.rss
 
 
 def _token(record: ApiTokenRecord) -> ext.Token:

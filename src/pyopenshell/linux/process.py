@@ -5,7 +5,9 @@ A pid alone names nothing: it is given anew. The pair (pid, start time) is never
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 from dataclasses import dataclass
 
 from pyopenshell.linux import syscalls
@@ -34,8 +36,8 @@ class Memory:
 def identity(pid: int) -> Identity | None:
     """The identity of the process that has `pid` now; None where there is none or it is a zombie."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            line = stat.read()
+        with open(f"/proc/{pid}/stat", "rb") as told:
+            line = told.read()
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = line[line.rindex(b")") + 2 :].split()  # the name in brackets may hold anything, so count from its end
@@ -46,8 +48,8 @@ def identity(pid: int) -> Identity | None:
 
 def own_start_time() -> int:
     """The start time of this process, in clock ticks since boot."""
-    with open("/proc/self/stat", "rb") as stat:
-        line = stat.read()
+    with open("/proc/self/stat", "rb") as told:
+        line = told.read()
     return int(line[line.rindex(b")") + 2 :].split()[_START_TIME - 3])
 
 
@@ -77,6 +79,15 @@ def memory(pid: int) -> Memory:
             if fields[0] in sums:
                 sums[fields[0]] = int(fields[1]) * _KIB
     return Memory(sums[b"Pss:"], sums[b"Rss:"])
+
+
+def own_sockets() -> int:
+    """How many sockets (TCP and Unix) this process holds. Raises OSError where there is no /proc."""
+    found = 0
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the descriptor that listed them is closed by now
+            found += stat.S_ISSOCK(os.fstat(int(name)).st_mode)
+    return found
 
 
 def set_name(name: str) -> None:

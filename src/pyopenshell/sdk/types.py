@@ -145,17 +145,24 @@ class GatewayInfo:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process on the gateway's machine; `kind` is `gateway`, `zygote`, `supervisor`, `init` or `unspecified`."""
+    """A process on the gateway's machine; `kind` is `gateway`, `zygote`, `supervisor`, `init` or `unspecified`.
+
+    `pss` and `rss` are bytes, `sockets` a supervisor's TCP and Unix sockets; 0 where they are not known. A supervisor and an
+    init speak for themselves.
+    """
 
     kind: str
     pid: int
     start_time: int
+    pss: int = 0
+    rss: int = 0
+    sockets: int = 0
 
     @classmethod
     def of(cls, message: ext.Process) -> Process:
         names = {value: name for name, value in ext.Process.Kind.items()}
         kind = names.get(message.kind, "KIND_UNSPECIFIED").removeprefix("KIND_").lower()
-        return cls(kind, message.pid, message.start_time)
+        return cls(kind, message.pid, message.start_time, message.pss, message.rss, message.sockets)
 
 
 def moment(message: Message, name: str) -> datetime | None:

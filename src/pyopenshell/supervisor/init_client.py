@@ -30,6 +30,7 @@ __all__ = ["DialError", "Exit", "InitClient", "Process", "SpawnClient", "StartEr
 #: A hello is answered between two forks of init, so in milliseconds; longer means that init is broken.
 HELLO_TIMEOUT = 10.0
 SOCKET_NAME = "init.sock"
+BYTES_MAX = 2**63 - 1  # of a figure: what a uint64 field surely takes
 
 
 class SpawnClient:
@@ -162,6 +163,15 @@ class InitClient(SpawnClient):
         _answer, fds = await self._link.ask({"op": "spawn_socket"})
         self._expect(fds, 1, descriptors.check_packet_socket)
         return socket.socket(fileno=fds[0])
+
+    async def usage(self) -> tuple[int, int]:
+        """PSS and RSS that init says it takes, in bytes. Raises UNAVAILABLE; BROKEN for what is no such figure."""
+        answer, fds = await self._link.ask({"op": "usage"})
+        close_all(fds)
+        pss, rss = answer.get("pss"), answer.get("rss")
+        if not (isinstance(pss, int) and isinstance(rss, int) and 0 <= pss <= rss <= BYTES_MAX):
+            raise OpenShellError(Code.BROKEN, "the sandbox's init said what it takes in a way unknown here")
+        return pss, rss
 
     def close(self) -> None:
         """Let go and close the namespaces; processes run on. Idempotent."""

@@ -21,6 +21,7 @@ import struct
 from collections.abc import Callable, Mapping
 
 from pyopenshell.drivers.messages import Message, close_all, pair
+from pyopenshell.linux import process
 from pyopenshell.linux.descriptors import read_sealed
 from pyopenshell.model import ARGV_ENV_MAX
 from pyopenshell.supervisor import init_dial
@@ -75,6 +76,7 @@ class Server:
             "ack": self._op_ack,
             "end_input": self._op_end_input,
             "spawn_socket": self._op_spawn_socket,
+            "usage": self._op_usage,
         }
         listener.setblocking(False)
         loop.watch(listener.fileno(), READ, self._accept)
@@ -149,12 +151,8 @@ class Server:
             for row in self._table
             if row.client is None and not row.abandoned
         ]
-        answer = {"namespaces": list(self._namespaces), "processes": rows, "ran": sorted(self._table.ran)}
-        connection.send(
-            {"n": message["n"], "ok": {**answer, "facts": dict(self._facts)}},
-            list(self._namespaces.values()),
-            close=False,
-        )
+        ok = {"namespaces": list(self._namespaces), "processes": rows, "ran": sorted(self._table.ran), "facts": self._facts}
+        connection.send({"n": message["n"], "ok": ok}, list(self._namespaces.values()), close=False)
 
     def _op_spawn(self, connection: Connection, message: Message, fds: list[int]) -> None:
         if len(fds) != 1:
@@ -218,6 +216,10 @@ class Server:
         mine, theirs = pair()
         Connection(self._loop, mine, self._dispatch, self._lost, may_own=False)
         connection.send({"n": message["n"], "ok": {}}, [theirs.detach()])
+
+    def _op_usage(self, connection: Connection, message: Message, _fds: list[int]) -> None:
+        used = process.memory(os.getpid())
+        connection.send({"n": message["n"], "ok": {"pss": used.pss, "rss": used.rss}})
 
     # --- processes ------------------------------------------------------------------------------------------------
 

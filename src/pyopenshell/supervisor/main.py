@@ -34,6 +34,7 @@ from pyopenshell.supervisor.logs import LogPusher, LogRing
 from pyopenshell.supervisor.mainproc import MainProcess
 from pyopenshell.supervisor.session import Session
 from pyopenshell.supervisor.ssh_start import SshStarter
+from pyopenshell.supervisor.usage import usage
 
 log = logging.getLogger("pyopenshell.supervisor")
 
@@ -82,6 +83,7 @@ async def supervise(birth: SupervisorBirth) -> None:
             dial=Dialler(init, connect_inside, start_ssh).dial,
             main_state=main_process.state,
             companions=(pusher, main_process, metadata),
+            usage=lambda: usage(init),
         )
         try:
             await _until_over(birth, init, session, main_process)

@@ -78,6 +78,7 @@ class Session:
         dial: Dial,
         main_state: Callable[[], pb.MainProcessState],
         companions: tuple[Told, ...] = (),
+        usage: Callable[[], Awaitable[pb.Usage]] | None = None,
         backoff: Backoff | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -88,6 +89,7 @@ class Session:
         self._dial = dial
         self._main_state = main_state
         self._companions = companions
+        self._usage = usage
         self._backoff = backoff or Backoff()
         self._sleep = sleep
         self._epoch = 0
@@ -154,17 +156,19 @@ class Session:
                 await call.send(message)
 
         relays = Relays(channel, self._metadata, self._dial, send)
+        asked = asyncio.Event()
         beating = asyncio.create_task(_beat(send, interval))
         companions = [asyncio.create_task(told(channel)) for told in self._companions]
+        companions.append(asyncio.create_task(self._report(send, asked)))
         try:
-            await self._listen(call, relays, interval * MISSED_MAX)
+            await self._listen(call, relays, asked, interval * MISSED_MAX)
         finally:
             for task in (beating, *companions):
                 task.cancel()
             await asyncio.gather(beating, *companions, return_exceptions=True)
             await relays.aclose()
 
-    async def _listen(self, call: ClientCall, relays: Relays, silence: float) -> None:
+    async def _listen(self, call: ClientCall, relays: Relays, asked: asyncio.Event, silence: float) -> None:
         while True:
             try:
                 async with asyncio.timeout(silence):
@@ -178,8 +182,17 @@ class Session:
                     relays.open(message.relay_open)
                 case "relay_close":
                     relays.close(message.relay_close.channel_id)
+                case "heartbeat" if message.heartbeat.usage:
+                    asked.set()
                 case _:  # a heartbeat, or what a newer gateway says and this supervisor need not know
                     continue
+
+    async def _report(self, send: Callable[[pb.SupervisorMessage], Awaitable[None]], asked: asyncio.Event) -> None:
+        """Say what is taken, once for all that was asked until then."""
+        while self._usage is not None:
+            await asked.wait()
+            asked.clear()
+            await send(pb.SupervisorMessage(heartbeat=pb.SupervisorHeartbeat(usage=await self._usage())))
 
 
 async def _beat(send: Callable[[pb.SupervisorMessage], Awaitable[None]], interval: float) -> None:

@@ -1,46 +1,43 @@
-"""Proof of `cli/bench/command.py`: which processes are measured, what is printed, and the exit status."""
+"""Proof of `cli/bench/command.py`: which processes are asked for, what is printed, and the exit status."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pyopenshell.cli.bench import command
-from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.sdk.processes import ProcessName
 from pyopenshell.sdk.types import Process
 
 
-class Gateway:
-    """Tells of this very process, and of one that is gone."""
+class Client:
+    """Tells of the gateway, or of a sandbox."""
 
-    def __init__(self, error: OpenShellError | None = None) -> None:
-        self.error = error
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
 
     async def processes(self, sandbox: str = "") -> list[Process]:
-        if self.error:
-            raise self.error
-        me = ProcessName.of(os.getpid())
-        assert me is not None
-        if not sandbox:
-            return [Process("gateway", me.pid, me.start_time), Process("zygote", me.pid, me.start_time + 1)]
-        return [Process("supervisor", me.pid, me.start_time), Process("init", me.pid, me.start_time)]
+        return [Process(f"supervisor of {sandbox}" if sandbox else "gateway", 1, 1)]
 
 
-def test_only_live_processes_of_this_machine_are_measured() -> None:
-    found = asyncio.run(command._processes(Gateway(), "web"))  # type: ignore[arg-type]
-    assert (found.gateway, found.supervisor, found.zygote) == ([os.getpid()], [os.getpid()] * 2, [])
+async def test_both_are_asked_on_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Client] = []
 
+    def client_of(_context: object) -> Client:
+        made.append(Client())
+        return made[0]
 
-def test_a_gateway_that_does_not_tell_is_no_error() -> None:
-    gateway = Gateway(OpenShellError(Code.FORBIDDEN, "no"))
-    found = asyncio.run(command._processes(gateway, "web"))  # type: ignore[arg-type]
-    assert (found.gateway, found.supervisor, found.zygote) == ([], [], [])
+    monkeypatch.setattr(command, "client_of", client_of)
+    context: Any = SimpleNamespace()
+    async with command._asking(context, "web") as ask:
+        for _ in range(2):
+            assert [process.kind for process in await ask()] == ["gateway", "supervisor of web"]
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("terminal", [True, False])

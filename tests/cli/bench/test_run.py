@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from pyopenshell.cli.bench import commands, limits, loads, run
+from pyopenshell.cli.bench.memory import Ask
 from pyopenshell.cli.bench.rows import ROWS
-from pyopenshell.cli.bench.run import Bench, Processes
+from pyopenshell.cli.bench.run import Bench
+from pyopenshell.sdk.client import Client
+from pyopenshell.sdk.types import Process
 from tests.support.world import OPENSHELL, World
 
 SMALL = 1024 * 1024  # bytes; the real rows move fifty times that
@@ -23,14 +28,22 @@ def test_every_row_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(loads, "BULK", loads.CHUNK * 4)
     monkeypatch.setattr(loads, "SERVER", loads.SERVER.replace(str(128 * SMALL), str(loads.CHUNK * 4)))
     monkeypatch.setattr(run, "CREATES", 1)
+    monkeypatch.setattr(run, "SETTLE", 0.0)
     world = World(tmp_path, "bench")
     world.start()
     try:
         world.run("sandbox", "create", "web").ok()
-        gateway = world.gateway.process
-        assert gateway is not None
-        processes = Processes([gateway.pid], [gateway.pid], [])
-        bench = Bench(OPENSHELL, "web", world.environ, processes, 1, 2, lambda _: None)
+
+        @asynccontextmanager
+        async def connect() -> AsyncIterator[Ask]:
+            async with Client.of(environ=world.environ) as client:
+
+                async def ask() -> list[Process]:
+                    return await client.processes() + await client.processes("web")
+
+                yield ask
+
+        bench = Bench(OPENSHELL, "web", world.environ, connect, 1, 2, lambda _: None)
         bench.run()
     finally:
         world.close()

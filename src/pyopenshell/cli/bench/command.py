@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
+from collections.abc import AsyncIterator
 
 import click
 
+from pyopenshell.cli.bench.memory import Ask
 from pyopenshell.cli.bench.report import table
 from pyopenshell.cli.bench.rows import reference
-from pyopenshell.cli.bench.run import Bench, Processes
+from pyopenshell.cli.bench.run import Bench
 from pyopenshell.cli.clients import client_of, sandbox_of
 from pyopenshell.cli.commands import Command, gateway_options
 from pyopenshell.cli.completion import complete_sandbox
 from pyopenshell.cli.context import Context
 from pyopenshell.cli.output import clean
-from pyopenshell.errors import EXIT_ERROR, EXIT_OK, OpenShellError
-from pyopenshell.sdk.client import Client
-from pyopenshell.sdk.processes import ProcessName
+from pyopenshell.errors import EXIT_ERROR, EXIT_OK
+from pyopenshell.sdk.types import Process
 
 
 @click.command(
@@ -42,18 +44,26 @@ def bench(context: Context, name: str | None, iters: int, storm: int, as_json: b
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
-    name, gateway, processes = asyncio.run(_look_up(context, name))
+    sandbox, gateway = asyncio.run(_look_up(context, name))
     openshell = [*context.program, "--gateway", gateway]
-    run = Bench(openshell, name, dict(context.environ), processes, iters, storm, lambda text: _progress(context, text))
+    environ = dict(context.environ)
+    run = Bench(
+        openshell,
+        sandbox,
+        environ,
+        lambda: _asking(context, sandbox),
+        iters,
+        storm,
+        lambda text: _progress(context, text),
+    )
     run.run()
     return show(context, run, as_json=as_json)
 
 
-async def _look_up(context: Context, name: str | None) -> tuple[str, str, Processes]:
-    """Names of the sandbox and of its gateway, and the processes to measure."""
+async def _look_up(context: Context, name: str | None) -> tuple[str, str]:
+    """Names of the sandbox and of its gateway."""
     async with client_of(context) as client:
-        name = sandbox_of(context, client, name)
-        return name, client.gateway.name, await _processes(client, name)
+        return sandbox_of(context, client, name), client.gateway.name
 
 
 def show(context: Context, run: Bench, *, as_json: bool) -> int:
@@ -73,15 +83,12 @@ def _progress(context: Context, text: str) -> None:
         context.err(f"measuring: {text}")
 
 
-async def _processes(client: Client, sandbox: str) -> Processes:
-    """Those of the gateway's processes that live on this very machine; none where it does not tell."""
-    found = Processes()
-    try:
-        told = await client.processes() + await client.processes(sandbox)
-    except OpenShellError:
-        return found
-    lists = {"gateway": found.gateway, "supervisor": found.supervisor, "init": found.supervisor, "zygote": found.zygote}
-    for process in told:
-        if process.kind in lists and ProcessName(process.pid, process.start_time).alive:
-            lists[process.kind].append(process.pid)
-    return found
+@contextlib.asynccontextmanager
+async def _asking(context: Context, sandbox: str) -> AsyncIterator[Ask]:
+    """How to ask the gateway for its processes and those of the sandbox, on one connection."""
+    async with client_of(context) as client:
+
+        async def ask() -> list[Process]:
+            return await client.processes() + await client.processes(sandbox)
+
+        yield ask

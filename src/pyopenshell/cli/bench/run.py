@@ -1,11 +1,12 @@
 """Walks the table: every figure is obtained by running the product as a user would, against one live sandbox.
 
 The rows come in the order of `rows.py`; each group fills its keys in `figures` and the bare machine's in `limits`. What a
-machine cannot do (no ssh, no Python inside, no /proc) leaves its keys out and says so in `notes`.
+machine cannot do (no ssh, no Python inside) leaves its keys out and says so in `notes`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import subprocess
 import tempfile
@@ -21,16 +22,10 @@ from pyopenshell.cli.bench.statistics import median, percentile
 from pyopenshell.errors import Code, OpenShellError
 
 CREATES = 3  # sandboxes made for the create row
-SAMPLE_EVERY = 0.02  # seconds between two looks at the supervisor's sockets during the storm
-
-
-@dataclass
-class Processes:
-    """Process ids of the thing named, on this machine; empty where the gateway runs elsewhere."""
-
-    gateway: list[int] = field(default_factory=list)
-    supervisor: list[int] = field(default_factory=list)  # supervisor and init
-    zygote: list[int] = field(default_factory=list)
+SAMPLE_EVERY = 0.05  # seconds between two looks at the supervisor's sockets during the storm
+SETTLE = (
+    7.0  # seconds without a connection after which everything is idle: a supervisor lets its spare SSH server go in 5
+)
 
 
 @dataclass
@@ -40,7 +35,7 @@ class Bench:
     openshell: Sequence[str]
     sandbox: str
     environ: dict[str, str]
-    processes: Processes
+    connect: memory.Connect
     iterations: int
     storm: int
     say: Callable[[str], None]
@@ -95,19 +90,14 @@ class Bench:
             self.figures[key] = value
 
     def _memory(self) -> None:
-        shared = self.processes.zygote
-        for name, pids in (("gateway", self.processes.gateway), ("supervisor", self.processes.supervisor)):
-            if not pids:
-                self.notes.append(f"memory of the {name}: its processes are not on this machine")
-                continue
-            try:
-                pss, rss = memory.memory(pids)
-                share = memory.memory(shared)[0] if name == "supervisor" and shared else 0.0
-            except OSError as error:
-                self.notes.append(f"memory of the {name}: {error.strerror} (its own user or root may read it)")
-                continue
-            self.figures[f"{name}_pss"] = (pss + share) / 1e6
-            self.figures[f"{name}_rss"] = rss / 1e6
+        time.sleep(SETTLE)
+        processes = asyncio.run(memory.look(self.connect))
+        for name in memory.PARTS:
+            found = memory.memory(processes, name)
+            if found is None:
+                self.notes.append(f"memory of the {name}: it is not told")
+            else:
+                self.figures[f"{name}_pss"], self.figures[f"{name}_rss"] = found
 
     def _exec(self, commands: Commands) -> None:
         samples = commands.repeated([*commands.execute, "true"], self.iterations)
@@ -140,11 +130,8 @@ class Bench:
     @contextlib.contextmanager
     def _sockets_watched(self) -> Iterator[None]:
         """Record by how much the supervisor's sockets grow at most while the body runs."""
-        if not self.processes.supervisor:
-            yield
-            return
-        watcher = memory.SocketWatcher(self.processes.supervisor[0], SAMPLE_EVERY)
-        watcher.start()
+        watcher = memory.SocketWatcher(self.connect, SAMPLE_EVERY)
+        watcher.begin()
         try:
             yield
         finally:

@@ -159,6 +159,20 @@ class ExecEnded(_message.Message):
     how: ExecExit
     def __init__(self, channel_id: _Optional[str] = ..., how: _Optional[_Union[ExecExit, _Mapping]] = ...) -> None: ...
 
+class Usage(_message.Message):
+    __slots__ = ("supervisor_pss", "supervisor_rss", "supervisor_sockets", "init_pss", "init_rss")
+    SUPERVISOR_PSS_FIELD_NUMBER: _ClassVar[int]
+    SUPERVISOR_RSS_FIELD_NUMBER: _ClassVar[int]
+    SUPERVISOR_SOCKETS_FIELD_NUMBER: _ClassVar[int]
+    INIT_PSS_FIELD_NUMBER: _ClassVar[int]
+    INIT_RSS_FIELD_NUMBER: _ClassVar[int]
+    supervisor_pss: int
+    supervisor_rss: int
+    supervisor_sockets: int
+    init_pss: int
+    init_rss: int
+    def __init__(self, supervisor_pss: _Optional[int] = ..., supervisor_rss: _Optional[int] = ..., supervisor_sockets: _Optional[int] = ..., init_pss: _Optional[int] = ..., init_rss: _Optional[int] = ...) -> None: ...
+
 class SessionTarget(_message.Message):
     __slots__ = ("ssh", "tcp")
     SSH_FIELD_NUMBER: _ClassVar[int]
@@ -991,8 +1005,10 @@ class SupervisorHello(_message.Message):
     def __init__(self, sandbox_id: _Optional[str] = ..., instance_id: _Optional[str] = ..., connection_epoch: _Optional[int] = ..., supports_provider_readiness: _Optional[bool] = ..., redirected: _Optional[bool] = ..., supports_session_redirect: _Optional[bool] = ..., supports_config_push: _Optional[bool] = ..., main_process: _Optional[_Union[MainProcessState, _Mapping]] = ...) -> None: ...
 
 class SupervisorHeartbeat(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("usage",)
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    usage: Usage
+    def __init__(self, usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class RelayOpenResult(_message.Message):
     __slots__ = ("channel_id", "success", "error", "features", "failure")
@@ -1047,8 +1063,10 @@ class SessionRejected(_message.Message):
     def __init__(self, reason: _Optional[str] = ...) -> None: ...
 
 class GatewayHeartbeat(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("usage",)
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    usage: bool
+    def __init__(self, usage: _Optional[bool] = ...) -> None: ...
 
 class RelayOpen(_message.Message):
     __slots__ = ("channel_id", "ssh", "tcp", "exec", "files", "service_id")

@@ -108,7 +108,7 @@ class GetProcessesRequest(_message.Message):
     def __init__(self, sandbox: _Optional[str] = ...) -> None: ...
 
 class Process(_message.Message):
-    __slots__ = ("kind", "pid", "start_time")
+    __slots__ = ("kind", "pid", "start_time", "pss", "rss", "sockets")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[Process.Kind]
@@ -124,10 +124,16 @@ class Process(_message.Message):
     KIND_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
+    PSS_FIELD_NUMBER: _ClassVar[int]
+    RSS_FIELD_NUMBER: _ClassVar[int]
+    SOCKETS_FIELD_NUMBER: _ClassVar[int]
     kind: Process.Kind
     pid: int
     start_time: int
-    def __init__(self, kind: _Optional[_Union[Process.Kind, str]] = ..., pid: _Optional[int] = ..., start_time: _Optional[int] = ...) -> None: ...
+    pss: int
+    rss: int
+    sockets: int
+    def __init__(self, kind: _Optional[_Union[Process.Kind, str]] = ..., pid: _Optional[int] = ..., start_time: _Optional[int] = ..., pss: _Optional[int] = ..., rss: _Optional[int] = ..., sockets: _Optional[int] = ...) -> None: ...
 
 class GetProcessesResponse(_message.Message):
     __slots__ = ("processes",)
