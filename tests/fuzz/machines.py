@@ -24,9 +24,11 @@ from pyopenshell.http2 import MessageReader, PrefixFollower
 from pyopenshell.wire.exec_frames import Decoder
 from tests.fuzz import framings
 from tests.fuzz.choices import Step
+from tests.fuzz.grammar import LENGTHS
+from tests.fuzz.owner import Owner
 from tests.fuzz.pair import AMOUNTS, SIZES, Pair
 from tests.fuzz.sweep import Result
-from tests.fuzz.wire import CUTS, LENGTHS, World
+from tests.fuzz.wire import CUTS
 
 CHOICES = st.binary(min_size=5, max_size=5)
 WHAT = st.integers(0, 255).map(lambda n: bytes([n]))
@@ -62,7 +64,7 @@ class WorldMachine(RuleBasedStateMachine):
 
     @initialize(choices=CHOICES)
     def begin(self, choices: bytes) -> None:
-        self.world = World(self.client, Step(b"\0" + choices))
+        self.world = Owner(self.client, Step(b"\0" + choices))
 
     @precondition(lambda self: not self.world.over)
     @rule(what=WHAT, choices=CHOICES)

@@ -62,12 +62,12 @@ class Job:
 class Run:
     """All engines once."""
 
-    def __init__(self, seed: int, first: bool, until: float, lanes: int, count: int) -> None:
+    def __init__(self, seed: int, first: bool, until: float, lanes: int, planned: float) -> None:
         self.seed = seed
         self.first = first
         self.until = until
         self.lanes = lanes
-        self.left = count  # jobs that have not begun
+        self.left = planned  # seconds of the jobs that have not begun
         self.stop = Event()
         self.begun = time.monotonic()
 
@@ -75,10 +75,9 @@ class Run:
         """Run one job in a process of its own; its rows."""
         start = START if job.engine == "guided" else 0
         rest = self.until - time.monotonic()
-        seconds = (
-            min(job.seconds, rest, rest * self.lanes / self.left) - start
-        )  # a busy machine takes a bit of every share
-        self.left -= 1
+        scale = min(1.0, rest * self.lanes / self.left)  # a busy machine takes a bit of every share that is left
+        seconds = min(job.seconds * scale, rest) - start
+        self.left -= job.seconds
         if self.stop.is_set() or seconds < 1:
             return [Row(target, job.engine, 0, 0.0, "no time was left", []) for target in job.targets]
         rows = self._guided(job, seconds) if job.engine == "guided" else self._inside(job, seconds)
@@ -231,7 +230,7 @@ def main() -> int:
             "fuzz: atheris is not installed here: without coverage; it has wheels for Linux on x86-64, Python 3.11 to 3.13"
         )
     todo = jobs(options.seconds, options.jobs, guided, options.targets)
-    run = Run(seed, options.first, begun + options.seconds - 1, options.jobs, len(todo))
+    run = Run(seed, options.first, begun + options.seconds - 1, options.jobs, sum(job.seconds for job in todo))
     with ThreadPoolExecutor(options.jobs) as pool:
         rows = [row for rows in pool.map(run.do, todo) for row in rows]
     print(*table(rows), sep="\n")

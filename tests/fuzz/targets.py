@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.fuzz import against_h2, frames, framings, header_blocks, pair, wire
+from tests.fuzz import against_h2, frames, framings, header_blocks, owner, pair
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    "server": wire.server,
-    "client": wire.client,
+    "server": owner.server,
+    "client": owner.client,
     "pair": pair.pair,
     "frames": frames.frames,
     "headers": header_blocks.header_blocks,
