@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from pyopenshell.errors import Code, OpenShellError
@@ -136,4 +138,27 @@ async def test_writing_to_a_call_that_was_refused_tells_the_refusal() -> None:
             while True:
                 await call.write(bytes(100_000))
         await call.end()
+        await channel.close()
+
+
+@pytest.mark.parametrize(("passed", "code"), [(True, Code.DEADLINE), (False, Code.UNAVAILABLE)])
+async def test_a_reset_at_the_deadline_is_the_deadline(passed: bool, code: Code) -> None:
+    """grpc-go's server resets a call whose deadline passed, and its reset may be read before our timer is looked at."""
+    go = asyncio.Event()
+
+    async def resets(call: Call) -> None:
+        await go.wait()
+        call.stream.reset(ErrorCode.CANCEL)
+
+    async with running({"/c": resets}) as (_, endpoint):
+        channel = await Channel.connect(endpoint)
+        call = await channel.open("/c", timeout=60)
+        assert call._timer is not None
+        if passed:
+            call._timer.cancel()
+            call._timer = asyncio.get_running_loop().call_at(0, lambda: None)
+        go.set()
+        with pytest.raises(StreamBroken) as caught:
+            await call.status()
+        assert caught.value.code is code
         await channel.close()

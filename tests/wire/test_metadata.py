@@ -67,6 +67,7 @@ def test_bad_base64_is_refused() -> None:
     ("seconds", "value"),
     [
         (0, b"1m"),
+        (0.0011, b"2m"),
         (0.0004, b"1m"),
         (1.5, b"1500m"),
         (99_999.999, b"99999999m"),

@@ -41,9 +41,10 @@ class ClientCall(MessageCall):
         super().__init__(stream, MESSAGE_MAX)
         self._hop = hop
         self._timer: asyncio.TimerHandle | None = None
+        self._late = False  # the world ended the call when its deadline had passed already
         if timeout is not None:
             self._timer = asyncio.get_running_loop().call_later(timeout, self._expire)
-            stream.on_over = self.stop_timer
+            stream.on_over = self._over
         stream.admit()
 
     def __repr__(self) -> str:
@@ -140,13 +141,23 @@ class ClientCall(MessageCall):
 
     def judged(self, error: StreamBroken) -> StreamBroken:
         """The error to raise for a stream that broke."""
+        if self._late:
+            return self._too_late()
         if error.code is Code.BROKEN and not self.stream.headers:
             return StreamBroken(error.reason, code=Code.UNAVAILABLE, hint=error.hint)
         return error
 
     def _expire(self) -> None:
         self._timer = None
-        self.stream.fail(StreamBroken(f"{self._hop} did not answer in time", code=Code.DEADLINE))
+        self.stream.fail(self._too_late())
+
+    def _over(self) -> None:
+        """A server that keeps the deadline itself may reset the call a moment before our timer is looked at."""
+        self._late = self._timer is not None and asyncio.get_running_loop().time() >= self._timer.when()
+        self.stop_timer()
+
+    def _too_late(self) -> StreamBroken:
+        return StreamBroken(f"{self._hop} did not answer in time", code=Code.DEADLINE)
 
     def stop_timer(self) -> None:
         """The call is over, or given up: its deadline no longer matters."""

@@ -11,6 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Mapping
+from math import ceil
 
 from pyopenshell.errors import Code, OpenShellError
 
@@ -73,11 +74,11 @@ def _decode_binary(key: str, value: bytes) -> bytes:
 
 
 def encode_timeout(seconds: float) -> bytes:
-    """The `grpc-timeout` value for `seconds` from now, never shorter than one millisecond."""
-    milliseconds = max(1, round(seconds * 1000))
+    """The `grpc-timeout` value for `seconds` from now, rounded up: the server must not give up before we do."""
+    milliseconds = max(1, ceil(seconds * 1000))
     if milliseconds <= _DIGITS_MAX:
         return b"%dm" % milliseconds
-    return b"%dS" % min(_DIGITS_MAX, round(seconds))
+    return b"%dS" % min(_DIGITS_MAX, ceil(seconds))
 
 
 def decode_timeout(value: bytes) -> float:
