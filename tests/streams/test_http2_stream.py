@@ -12,7 +12,7 @@ from pyopenshell.errors import Code
 from pyopenshell.http2.codes import ErrorCode
 from pyopenshell.streams import Call, Channel, StreamBroken, StreamBusy, StreamClosed
 from pyopenshell.streams.http2_stream import Http2Stream
-from pyopenshell.streams.windows import WindowBudget
+from pyopenshell.streams.windows import ADMITTED, WindowBudget
 from tests.support.stream_pairs import running
 
 
@@ -137,7 +137,7 @@ async def test_a_window_is_paid_for_as_long_as_the_stream_lives() -> None:
     async with two_ends(budget) as (client, server):
         assert budget.used == 65_536
         server.admit()
-        assert budget.used == 1024 * 1024
+        assert budget.used == ADMITTED
         client.reset()
         with pytest.raises(StreamBroken):
             await server.read()

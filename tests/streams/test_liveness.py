@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -59,6 +60,7 @@ async def parts() -> tuple[Connection, Clock, Liveness]:
     liveness = Liveness(connection)
     liveness._loop = clock  # type: ignore[assignment]
     liveness.start()
+    liveness.answered(connection.pings.pop())
     return connection, clock, liveness
 
 
@@ -123,3 +125,18 @@ async def test_a_round_trip_is_timed(parts: tuple[Connection, Clock, Liveness]) 
     assert await trip == 1.5
     liveness.stop()
     assert clock.due == []
+
+
+async def test_the_shortest_round_trip_is_kept_and_slowly_forgotten(
+    parts: tuple[Connection, Clock, Liveness],
+) -> None:
+    connection, clock, liveness = parts
+    liveness.shortest = math.inf
+    seen = []
+    for seconds in (2.0, 1.0, 50.0, 50.0):
+        liveness.ask(lambda: None)
+        clock.move(seconds)
+        liveness.answered(connection.pings[-1])
+        seen.append(liveness.shortest)
+        liveness.heard = clock.now
+    assert seen == pytest.approx([2.0, 1.0, 1.02, 1.02**2])

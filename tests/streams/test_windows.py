@@ -8,7 +8,7 @@ def filled(window: StreamWindow, now: float) -> int | None:
     """A round trip of 10 ms in which the reader takes all of the window; the new size."""
     assert window.taken(1, now)
     window.taken(window.size, now)
-    return window.answered(now + 0.01)
+    return window.answered(now + 0.01, 0.01)
 
 
 def test_the_engine_begins_with_the_same_size() -> None:
@@ -21,7 +21,7 @@ def test_a_window_is_small_until_admission() -> None:
     assert window.size == budget.used == INITIAL
     assert window.adjust() is None
     assert not window.taken(INITIAL, 0.0)
-    assert window.answered(0.0) is None
+    assert window.answered(0.0, 0.01) is None
     assert window.admit(0.0) == ADMITTED
     assert window.admit(0.0) is None
     assert budget.used == ADMITTED
@@ -34,8 +34,8 @@ def test_a_window_is_small_until_admission() -> None:
 def test_a_window_that_is_filled_in_a_round_trip_doubles_up_to_its_end() -> None:
     window = StreamWindow(WindowBudget())
     window.admit(0.0)
-    sizes = [filled(window, float(second)) for second in range(1, 4)]
-    assert sizes == [2 * ADMITTED, 4 * ADMITTED, GROWN]
+    sizes = [filled(window, float(second)) for second in range(1, 6)]
+    assert sizes == [2 * ADMITTED, 4 * ADMITTED, 8 * ADMITTED, 16 * ADMITTED, GROWN]
     assert not window.taken(GROWN, 10.0)
 
 
@@ -44,8 +44,16 @@ def test_a_reader_that_takes_little_gets_no_more() -> None:
     window.admit(0.0)
     assert window.taken(1, 1.0)
     window.taken(100, 1.0)
-    assert window.answered(1.01) is None
+    assert window.answered(1.01, 0.01) is None
     assert window.size == ADMITTED
+
+
+def test_a_window_larger_than_the_line_is_not_made_larger_still() -> None:
+    window = StreamWindow(WindowBudget())
+    window.admit(0.0)
+    assert window.taken(1, 1.0)
+    window.taken(window.size, 1.0)
+    assert window.answered(1.01, 0.004) is None, "most of it waited in front of the line"
 
 
 def test_without_room_an_admitted_window_stays_small_until_there_is_some() -> None:
@@ -74,4 +82,4 @@ def test_under_pressure_a_grown_window_goes_back_and_may_grow_again() -> None:
     for other in others:
         other.release()
     assert filled(window, 10.0) == 2 * ADMITTED
-    assert repr(budget) == "<WindowBudget 2097152 of 4194304>"
+    assert repr(budget) == f"<WindowBudget {2 * ADMITTED} of {4 * ADMITTED}>"

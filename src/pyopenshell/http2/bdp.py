@@ -1,10 +1,15 @@
 """How large a stream's receive window should be: as large as what is on the way in one round trip, and not larger.
 
-A round trip is the time from a PING of ours to its answer. The window doubles when the reader took most of a window in
-one round trip (so the window is what holds the stream back, not the reader), and took it faster than ever before
-(so the last doubling helped: once the line is full, a larger window only makes its queue longer and the round trip
-with it). Bytes taken count, not bytes received: a stopped reader never gets a larger window. The same idea without the
-reader is in gRPC (https://grpc.io/blog/grpc-go-perf-improvements/, "dynamic flow control window").
+A round trip is the time from a PING of ours to its answer. The window doubles when all of this is so:
+
+- The reader took most of a window in one round trip: the window is what holds the stream back, not the reader.
+- It took that faster than ever before: the last doubling helped.
+- The window is less than twice what the line holds at that speed in the shortest round trip known. A larger one would
+  only wait in front of the line, where nothing can overtake it: a longer round trip for everyone on the connection.
+
+Bytes taken count, not bytes received: a stopped reader never gets a larger window. gRPC has the first two conditions
+without the reader (https://grpc.io/blog/grpc-go-perf-improvements/, "dynamic flow control window"), BBR the third (its
+congestion window is twice the bandwidth-delay product).
 
 The owner calls `taken` where it calls `Connection.give_back`; when that says so, it sends a PING and calls `answered` when
 that is back; when that says so, it calls `Connection.set_window`.
@@ -12,10 +17,14 @@ that is back; when that says so, it calls `Connection.set_window`.
 
 from __future__ import annotations
 
+import math
+
 #: Growth needs this much of a window in one round trip: gRPC's two thirds.
 _FULL = 2 / 3
 #: And this much more bandwidth than before: noise of a steady line stays below it.
 _FASTER = 1.1
+#: A window of so many times what the line holds is enough: BBR's gain.
+_GAIN = 2
 #: Seconds from one PING to the next, at least. A local round trip takes 0.1 ms, and a PING each would be a load.
 _PAUSE = 0.01
 #: Each measurement that changes nothing doubles the pause, up to this: a line does not change often.
@@ -48,14 +57,18 @@ class WindowGrowth:
         self._taken = 0
         return True
 
-    def answered(self, now: float) -> bool:
-        """The PING is back. Returns whether `window` grew. Raises ValueError when none was asked for."""
+    def answered(self, now: float, shortest: float = math.inf) -> bool:
+        """The PING is back. Returns whether `window` grew. Raises ValueError when none was asked for.
+
+        `shortest`: the shortest round trip known of this line, in seconds; this one counts too.
+        """
         if self._asked_at is None:
             raise ValueError("no PING was asked for")
         trip = max(now - self._asked_at, 1e-6)
         self._asked_at = None
         speed = self._taken / trip
-        grows = self._taken >= self.window * _FULL and speed > self._best * _FASTER
+        held = speed * min(trip, shortest)
+        grows = self._taken >= self.window * _FULL and speed > self._best * _FASTER and self.window < _GAIN * held
         self._best = max(self._best, speed)
         if grows:
             self.window = min(self._most, max(self.window, self._taken) * 2)

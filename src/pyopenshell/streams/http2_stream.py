@@ -106,7 +106,7 @@ class Http2Stream:
         liveness = self.connection.liveness
         self._set_window(self.window.adjust())
         if self.window.taken(flow, liveness.now()):
-            liveness.ask(lambda: self._set_window(self.window.answered(liveness.now())))
+            liveness.ask(lambda: self._set_window(self.window.answered(liveness.now(), liveness.shortest)))
         self.connection.give_back(self.id, flow)
 
     # -- writing ----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -21,6 +22,9 @@ PREFACE_TIMEOUT = 10.0
 #: Silence after which the peer is asked, and the time it has for the answer. grpc: keepalive_time no less than 10 s.
 KEEPALIVE_IDLE = 20.0
 KEEPALIVE_TIMEOUT = 20.0
+#: How much longer the shortest round trip is taken to be with each new one. Windows ask once a second at least while
+#: they are full: a way that became ten times as long is believed after two minutes.
+_FORGETS = 1.02
 
 
 class Watched(Protocol):
@@ -48,7 +52,8 @@ class Liveness:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._asked = 0
-        self._waiting: dict[bytes, Callable[[], None]] = {}
+        self._waiting: dict[bytes, tuple[float, Callable[[], None]]] = {}
+        self.shortest = math.inf  # the shortest round trip of late, in seconds
         self.heard = self._loop.time()
 
     def now(self) -> float:
@@ -59,27 +64,30 @@ class Liveness:
         """The transport is there."""
         self.heard = self._loop.time()
         self._timer = self._loop.call_later(PREFACE_TIMEOUT, self._preface_due)
+        self.ask(lambda: None)  # nothing is in front of this one: the round trip of the line itself
 
     def stop(self) -> None:
         """The transport is gone: nobody will answer."""
         if self._timer is not None:
             self._timer.cancel()
         waiting, self._waiting = self._waiting, {}
-        for tell in waiting.values():
+        for _, tell in waiting.values():
             tell()
 
     def ask(self, tell: Callable[[], None]) -> None:
         """Send a PING; `tell` is called when it is answered, or when it never will be."""
         self._asked += 1
         payload = self._asked.to_bytes(8, "big")
-        self._waiting[payload] = tell
+        self._waiting[payload] = (self._loop.time(), tell)
         self._connection.engine.ping(payload)
         self._connection.want_flush()
 
     def answered(self, payload: bytes) -> None:
         """A PING came back."""
-        tell = self._waiting.pop(payload, None)
-        if tell is not None:
+        asked = self._waiting.pop(payload, None)
+        if asked is not None:
+            at, tell = asked
+            self.shortest = min(self._loop.time() - at, self.shortest * _FORGETS)
             tell()
 
     async def round_trip(self) -> float:
