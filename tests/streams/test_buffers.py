@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from pyopenshell.streams.buffers import COPY_BELOW, ChunkQueue, ReceiveBuffer
+from concurrent.futures import ThreadPoolExecutor
+
+from pyopenshell.streams.buffers import COPY_BELOW, SHARED, ChunkQueue, ReceiveBuffer
 
 
 def test_what_is_kept_is_never_filled_again() -> None:
@@ -57,3 +59,18 @@ def test_a_flood_of_tiny_chunks_takes_the_place_of_its_bytes() -> None:
     for _ in range(COPY_BELOW * 2):
         queue.push(memoryview(b"x"), 1)
     assert len(queue) == 2
+
+
+def test_with_a_larger_threshold_everything_is_copied() -> None:
+    queue = ChunkQueue(copy_below=100_000)
+    large = memoryview(bytes(90_000))
+    assert not queue.push(large, 90_000)
+    assert not queue.push(memoryview(b"x"), 1)
+    assert [type(chunk) for chunk, _ in queue._chunks] == [bytearray, bytearray]
+
+
+def test_each_thread_has_one_shared_buffer() -> None:
+    mine = SHARED.buffer
+    assert SHARED.buffer is mine
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(lambda: SHARED.buffer).result() is not mine

@@ -13,6 +13,8 @@ import pytest
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.streams import StreamBroken
 from pyopenshell.streams.calls import MESSAGE_MAX, MessageCall
+from pyopenshell.streams.hits import Hits
+from pyopenshell.streams.rooms import Room
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 
 
@@ -22,7 +24,7 @@ class Script:
     def __init__(self, *chunks: bytes) -> None:
         self.chunks = deque(memoryview(chunk) for chunk in chunks)
         self.written: list[bytes] = []
-        self.connection = SimpleNamespace(hop="the peer")
+        self.connection = SimpleNamespace(hop="the peer", room=Room(), hits=Hits())
 
     async def read(self) -> memoryview | bytes:
         return self.chunks.popleft() if self.chunks else b""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pyopenshell.streams.hits import Hits
 from pyopenshell.streams.liveness import KEEPALIVE_IDLE, KEEPALIVE_TIMEOUT, PREFACE_TIMEOUT, Liveness
 
 
@@ -44,6 +45,7 @@ class Connection:
         self.pings: list[bytes] = []
         self.engine: Any = SimpleNamespace(established=True, ping=self.pings.append)
         self.faulty = False
+        self.hits = Hits()
         self.busy = True
         self.cut = ""
 

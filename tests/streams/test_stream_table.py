@@ -29,7 +29,7 @@ class Connection:
         self.hop = "the peer"
         self.reason = ""
         self.budget = WindowBudget()
-        self.liveness: Any = SimpleNamespace(now=lambda: 0.0)
+        self.liveness: Any = SimpleNamespace(now=lambda: 0.0, ask=lambda tell: None)
         self.given_back: list[tuple[int, int]] = []
         self.answers: list[int | Exception] = []
         self.engine: Any = SimpleNamespace(terminated=False, open_stream=self.open_stream)
@@ -44,6 +44,9 @@ class Connection:
         self.given_back.append((stream_id, flow))
 
     def want_flush(self) -> None:
+        pass
+
+    def set_window(self, stream_id: int, size: int) -> None:
         pass
 
     def unavailable(self) -> OpenShellError:
@@ -76,9 +79,13 @@ async def test_data_for_nobody_is_given_back() -> None:
 async def test_only_large_data_keeps_the_receive_buffer() -> None:
     table, _, _ = table_of(Connection())
     stream = table.add(1)
+    large = memoryview(bytes(20_000))
     assert not table.deliver([DataReceived(1, memoryview(b"abc"), 3, False)])
-    assert table.deliver([DataReceived(1, memoryview(bytes(20_000)), 20_000, True)])
-    assert await stream.read() == b"abc"
+    assert not table.deliver([DataReceived(1, large, 20_000, False)]), "nobody has admitted the call"
+    stream.admit()
+    assert table.deliver([DataReceived(1, large, 20_000, True)])
+    assert await stream.read() == b"abc" + large
+    assert await stream.read() is large
     assert stream.ended
 
 

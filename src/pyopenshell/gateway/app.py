@@ -209,7 +209,13 @@ class Gateway:
         self._stack.callback(sockets.remove, far_directory / sockets.FAR_SOCKET)
         self.windows = WindowBudget(self.settings.relay_budget)
         self._servers = [
-            GrpcServer(self._handlers(one, open_to_all), name=f"gateway ({one})", peers=one.peers, budget=self.windows)
+            GrpcServer(
+                self._handlers(one, open_to_all),
+                name=f"gateway ({one})",
+                peers=one.peers,
+                budget=self.windows,
+                doorkeeper=True,
+            )
             for one in Door
         ]
         for server in self._servers:

@@ -144,6 +144,7 @@ class Doorkeeper:
                     self._door, call.metadata, now, cert_der=call.peer.tls_cert_der, uid=call.peer.unix_uid
                 )
                 self._known.put(credential, principal, now)
+            call.known()
             authorize(principal, action)
         except OpenShellError as error:
             if error.code in (Code.UNAUTHENTICATED, Code.FORBIDDEN):

@@ -8,6 +8,7 @@ memoryview: with a bytearray, asyncio's TLS slices a copy and delivers wrong byt
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 
 from pyopenshell.streams.contract import Buffer
@@ -41,6 +42,15 @@ class ReceiveBuffer:
         self._view = self._view[n:]
 
 
+class SharedBuffer(threading.local):
+    """One `ReceiveBuffer` for all connections of a thread: each reads and deals with what it read at one go."""
+
+    def __init__(self) -> None:
+        self.buffer = ReceiveBuffer()
+
+
+SHARED = SharedBuffer()
+
 #: Chunks below this are copied together. A chunk of this size holds at most 16 times itself (BUFFER_BYTES).
 COPY_BELOW = 16 * 1024
 
@@ -49,10 +59,11 @@ class ChunkQueue:
     """Received chunks of one stream, each with the flow-controlled bytes that it stands for.
 
     Small chunks are copied together, so that neither a handful of bytes holds a whole receive buffer alive, nor frames of
-    one byte take a hundred times their window.
+    one byte take a hundred times their window. With `copy_below` over the window, they take no more than it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, copy_below: int = COPY_BELOW) -> None:
+        self.copy_below = copy_below
         self._chunks: deque[tuple[Buffer, int]] = deque()
 
     def __len__(self) -> int:
@@ -65,7 +76,7 @@ class ChunkQueue:
 
     def push(self, data: memoryview, flow: int) -> bool:
         """Add a chunk; tell whether `data` itself is referenced now (False: it was copied)."""
-        if len(data) >= COPY_BELOW:
+        if len(data) >= self.copy_below:
             self._chunks.append((data, flow))
             return True
         if self._chunks:

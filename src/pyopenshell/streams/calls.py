@@ -22,6 +22,9 @@ M = TypeVar("M", bound=Message)
 
 #: Largest message of a call that is no relay: gRPC's own default for receiving, and the contract's.
 MESSAGE_MAX = 4 * 1024 * 1024
+#: Seconds for a message to come to its end once it began, and one more for every MESSAGE_RATE bytes. nginx: 60 s.
+MESSAGE_SECONDS = 60.0
+MESSAGE_RATE = 16 * 1024
 
 _PREFIX = Struct(">BL")
 
@@ -53,13 +56,27 @@ class MessageCall:
             if compressed:
                 raise OpenShellError(Code.INTERNAL, "a message is compressed, which was not agreed on")
             if length > self.limit:
+                self.stream.connection.hits.count("message_size")
                 raise OpenShellError(
                     Code.EXHAUSTED, f"a message of {length} bytes is over the limit of {self.limit} bytes"
                 )
             self._length = length
-        message = await self._exactly(self._length)
+        message = await self._body(self._length)
         self._length = None
         return message
+
+    async def _body(self, n: int) -> memoryview | None:
+        if self._have >= n:
+            return await self._exactly(n)
+        connection = self.stream.connection
+        try:
+            async with connection.room.place(n), asyncio.timeout(MESSAGE_SECONDS + n / MESSAGE_RATE) as timeout:
+                return await self._exactly(n)
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            connection.hits.count("message_time")
+            raise OpenShellError(Code.DEADLINE, "a message did not come to its end in time") from None
 
     async def read_raw(self) -> Buffer:
         """The next bytes as they came, b"" at the end."""

@@ -7,6 +7,7 @@ the peer resets the call, or is lost, the handler's task is cancelled, unless a 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
@@ -15,10 +16,11 @@ from google.protobuf.message import Message
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.http2.codes import ErrorCode
 from pyopenshell.http2.events import Header
-from pyopenshell.streams.calls import MessageCall
+from pyopenshell.streams.calls import MESSAGE_MAX, MESSAGE_SECONDS, MessageCall
 from pyopenshell.streams.contract import Buffer
 from pyopenshell.streams.http2_stream import Http2Stream
 from pyopenshell.streams.peers import Peer
+from pyopenshell.streams.strangers import MESSAGE
 from pyopenshell.wire.metadata import Metadata, MetadataItems, encode_metadata
 from pyopenshell.wire.status import GrpcStatus, status_fields
 
@@ -34,7 +36,8 @@ class Call(MessageCall):
     def __init__(
         self, stream: Http2Stream, path: str, metadata: Metadata, peer: Peer, deadline: float | None = None
     ) -> None:
-        super().__init__(stream)
+        super().__init__(stream, MESSAGE_MAX if stream.connection.known else MESSAGE)
+        self.on_known: Callable[[], None] = lambda: None
         self.path = path
         self.metadata = metadata
         self.peer = peer
@@ -116,6 +119,11 @@ class Call(MessageCall):
             self._finished = True
             self.stream.reset(ErrorCode.CANCEL)
 
+    def known(self) -> None:
+        """Somebody vouched for the caller: this connection is not a stranger's any more."""
+        self.limit = MESSAGE_MAX
+        self.on_known()
+
     def admit(self) -> None:
         """The caller may: open the receive window from 64 KiB to its admitted size."""
         self.stream.admit()
@@ -154,7 +162,12 @@ def server_stream(request_type: type[M], fn: Callable[[M, Call], AsyncIterator[M
 
 
 async def _request(call: Call, kind: type[M]) -> M:
-    request = await call.receive(kind)
-    if request is None:
+    try:
+        async with asyncio.timeout(MESSAGE_SECONDS):
+            message = await call.read()
+    except TimeoutError:
+        call.stream.connection.hits.count("message_time")
+        raise OpenShellError(Code.DEADLINE, "the request did not come in time") from None
+    if message is None:
         raise OpenShellError(Code.INVALID, "the call has no request message")
-    return request
+    return call.parse(kind, message)

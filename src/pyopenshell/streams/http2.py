@@ -16,10 +16,13 @@ from pyopenshell.http2.codes import ErrorCode, Role
 from pyopenshell.http2.connection import Connection
 from pyopenshell.http2.events import ConnectionTerminated, Event, GoAwayReceived, Header, PingAcked
 from pyopenshell.http2.limits import Limits
-from pyopenshell.streams.buffers import ReceiveBuffer
+from pyopenshell.streams.buffers import SHARED
 from pyopenshell.streams.contract import StreamBroken
+from pyopenshell.streams.hits import PROCESS as HITS
 from pyopenshell.streams.http2_stream import Http2Stream
 from pyopenshell.streams.liveness import Liveness
+from pyopenshell.streams.pace import Pace
+from pyopenshell.streams.rooms import Room
 from pyopenshell.streams.stream_table import StreamTable
 from pyopenshell.streams.transports import WRITE_HIGH, error_words, tune, write_all, write_records
 from pyopenshell.streams.windows import PROCESS, WindowBudget
@@ -49,16 +52,18 @@ class Http2Connection(asyncio.BufferedProtocol):
         self.transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self.engine = Connection(role, limits, self._loop.time())
-        self._on_connected = on_connected
-        self._on_lost = on_lost
-        self._buffer = ReceiveBuffer()
+        self._on_connected, self._on_lost = on_connected, on_lost
+        self.hits = HITS
+        self.known = True  # somebody vouched for the peer (strangers.py)
+        self.room = Room()
+        self._buffer = SHARED.buffer
+        self._pace = Pace()
         self._streams = StreamTable(self, on_request, self._told)
-        self._paused = False
-        self._flushing = False
-        self._draining = False
-        self._tls = False
+        self._paused = self._flushing = self._draining = False
+        self._write = write_all
         self.faulty = False  # the peer broke the protocol, or said nothing in time
         self._eof = False
+        self.code: ErrorCode | None = None  # that the engine ended with
         self.reason = ""  # why the connection is gone; empty while it is up
         self.liveness = Liveness(self)
 
@@ -72,20 +77,24 @@ class Http2Connection(asyncio.BufferedProtocol):
         self.transport = transport
         tune(transport)
         transport.set_write_buffer_limits(high=WRITE_HIGH)
-        self._tls = transport.get_extra_info("ssl_object") is not None
+        if transport.get_extra_info("ssl_object") is not None:
+            self._write = write_records
         self.liveness.start()
         if self._on_connected is not None:
             self._on_connected(self)
         self._flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio calls it so, and has no hint to give
-        return self._buffer.room()
+        return self._buffer.room()[: self._pace.size]
 
     def buffer_updated(self, nbytes: int) -> None:
         now = self.liveness.heard = self._loop.time()
         self._dispatch(self.engine.receive(self._buffer.filled(nbytes), now), nbytes)
         if self.engine.want_write:
             self.want_flush()
+        if self.engine.faults:
+            self.hits.take(self.engine.faults)
+        self._pace.took(nbytes, self._loop.time() - now)
 
     def eof_received(self) -> bool:
         self._eof = True
@@ -94,6 +103,7 @@ class Http2Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
+        self.liveness.stop()
         self._eof = True
         self._terminated(error_words(exc) if exc is not None else "")
         self._dispatch(self.engine.receive_eof())
@@ -127,14 +137,12 @@ class Http2Connection(asyncio.BufferedProtocol):
         engine, transport = self.engine, self.transport
         if transport is None or transport.is_closing():
             return
-        write = write_records if self._tls else write_all
         while not self._paused and engine.want_write:
             buffers = engine.take(TAKE)
             if not buffers:
                 break
-            write(transport, buffers)
-        events = engine.events()
-        if events:
+            self._write(transport, buffers)
+        if events := engine.events():
             self._dispatch(events)
 
     # -- in ---------------------------------------------------------------------------------------------------------
@@ -150,6 +158,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         elif isinstance(event, GoAwayReceived):
             self._draining = True
         elif isinstance(event, ConnectionTerminated):
+            self.code = event.code
             self.faulty |= event.code is not ErrorCode.NO_ERROR and not self._eof
             self._terminated(event.reason)
             self._close_transport()
@@ -184,13 +193,13 @@ class Http2Connection(asyncio.BufferedProtocol):
 
     @property
     def busy(self) -> bool:
-        """Whether streams are open."""
-        return len(self._streams) > 0
+        """Whether streams are open, or what was said last on one still waits."""
+        return self.engine.open_streams > 0
 
     def unavailable(self) -> OpenShellError:
         """The error for a call that cannot be opened because the connection is gone."""
-        text = f"the connection to {self.hop} is gone"
-        return OpenShellError(Code.UNAVAILABLE, f"{text}: {self.reason}" if self.reason else text)
+        reason = f": {self.reason}" if self.reason else ""
+        return OpenShellError(Code.UNAVAILABLE, f"the connection to {self.hop} is gone{reason}")
 
     def drain(self) -> None:
         """GOAWAY: no new streams; the connection ends after the last open one."""
@@ -202,11 +211,11 @@ class Http2Connection(asyncio.BufferedProtocol):
 
     def finish(self, reason: str) -> None:
         """Break every open stream, say GOAWAY, and close once it is sent."""
-        streams = [stream.id for stream in self._streams.all()]
+        streams = self._streams.all()
         self._terminated(reason)
         if not self.engine.terminated:
-            for stream_id in streams:
-                self.engine.reset(stream_id, ErrorCode.CANCEL)
+            for stream in streams:
+                self.engine.reset(stream.id, ErrorCode.CANCEL)
             self.engine.goaway()
         self._dispatch(self.engine.events())
         self._close_transport()
@@ -235,7 +244,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         self.liveness.stop()
 
     def _close_transport(self) -> None:
-        if self.transport is not None:
-            self._flush()
+        self._flush()
         if self.transport is not None:
             self.transport.close()
+            self.liveness.closing()

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from pyopenshell.http2.codes import ErrorCode
 from pyopenshell.http2.events import Header
 from pyopenshell.http2.faults import LocalError
-from pyopenshell.streams.buffers import ChunkQueue
+from pyopenshell.streams.buffers import COPY_BELOW, ChunkQueue
 from pyopenshell.streams.contract import Buffer, StreamBroken, StreamBusy, StreamClosed
+from pyopenshell.streams.strangers import patience, wait_for
 from pyopenshell.streams.transports import JOIN_BELOW, Waiter
-from pyopenshell.streams.windows import StreamWindow
+from pyopenshell.streams.windows import INITIAL, StreamWindow
 
 if TYPE_CHECKING:
     from pyopenshell.streams.http2 import Http2Connection
@@ -37,7 +38,7 @@ class Http2Stream:
         self.dropped = 0  # bytes that came after `stop_reading`
         self.on_over: Callable[[], None] | None = None  # told once when the world ends the stream early
         self.window = StreamWindow(connection.budget)
-        self._chunks = ChunkQueue()
+        self._chunks = ChunkQueue(copy_below=INITIAL + 1)  # nobody knows this peer yet: no slice of a large buffer
         self._flow = 0  # of the chunk that was read last
         self.ended = False  # the peer's END_STREAM came, or we stopped reading
         self.end_sent = False  # ours was queued
@@ -74,10 +75,7 @@ class Http2Stream:
     async def wait_headers(self) -> None:
         """Client: wait until the response's headers came (or its trailers alone). Raises StreamBroken, StreamClosed."""
         while not self.headers:
-            if self._closed:
-                raise StreamClosed(self._why)
-            if self.broken is not None:
-                raise self.broken
+            self._check_up()
             if self._heading.taken:
                 raise StreamBusy("two tasks wait for the headers of one stream")
             await self._heading.wait()
@@ -94,6 +92,7 @@ class Http2Stream:
 
     def admit(self) -> None:
         """The peer may send in earnest: open the receive window, as far as the process has memory for it."""
+        self._chunks.copy_below = COPY_BELOW
         self._set_window(self.window.admit(self.connection.liveness.now()))
 
     def _set_window(self, size: int | None) -> None:
@@ -151,6 +150,7 @@ class Http2Stream:
         self.end_sent = self.end_sent or end_stream
         self.connection.want_flush()
         if end_stream:
+            wait_for(self)
             self._forget_if_over()
 
     @property
@@ -160,11 +160,9 @@ class Http2Stream:
 
     async def _drained(self) -> None:
         if self.connection.engine.when_drained(self.id):
-            await self._writer.wait()
-        if self._closed:
-            raise StreamClosed(self._why)
-        if self.broken is not None:
-            raise self.broken
+            with patience(self):
+                await self._writer.wait()
+        self._check_up()
 
     def reset(self, code: ErrorCode = ErrorCode.CANCEL, reason: str = "") -> None:
         """End the stream both ways and drop what was not read; NO_ERROR still sends what is queued. Idempotent."""
@@ -193,11 +191,14 @@ class Http2Stream:
         if self.ended and self.end_sent:
             self.connection.forget(self)
 
-    def _check_open(self) -> None:
+    def _check_up(self) -> None:
         if self._closed:
             raise StreamClosed(self._why)
         if self.broken is not None:
             raise self.broken
+
+    def _check_open(self) -> None:
+        self._check_up()
         if self.end_sent:
             raise StreamClosed("write after end")
 
@@ -245,6 +246,5 @@ class Http2Stream:
             self.on_over()
 
     def _wake_all(self) -> None:
-        self._reader.wake()
-        self._writer.wake()
-        self._heading.wake()
+        for waiter in (self._reader, self._writer, self._heading):
+            waiter.wake()

@@ -5,6 +5,7 @@
 | no preface and SETTINGS    | after PREFACE_TIMEOUT the connection is cut                                  |
 | nothing, streams are open  | after KEEPALIVE_IDLE it is asked (PING); no byte in KEEPALIVE_TIMEOUT: cut   |
 | nothing, no stream is open | nobody asks: an idle connection costs nothing, the next call will tell       |
+| it does not matter: we go  | after CLOSE_TIMEOUT what it has not taken is dropped                         |
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pyopenshell.http2.connection import Connection
+from pyopenshell.streams.hits import Hits
 from pyopenshell.streams.transports import wake
 
 #: From connected until the peer's first SETTINGS, in seconds. sshd's LoginGraceTime is 120, nginx waits 60 for a header.
@@ -22,6 +24,8 @@ PREFACE_TIMEOUT = 10.0
 #: Silence after which the peer is asked, and the time it has for the answer. grpc: keepalive_time no less than 10 s.
 KEEPALIVE_IDLE = 20.0
 KEEPALIVE_TIMEOUT = 20.0
+#: For the last bytes (a GOAWAY perhaps) of a connection that is closed, in seconds: as for TLS's own good-bye.
+CLOSE_TIMEOUT = 5.0
 #: How much longer the shortest round trip is taken to be with each new one. Windows ask once a second at least while
 #: they are full: a way that became ten times as long is believed after two minutes.
 _FORGETS = 1.02
@@ -32,6 +36,7 @@ class Watched(Protocol):
 
     engine: Connection
     faulty: bool
+    hits: Hits
 
     @property
     def busy(self) -> bool:
@@ -74,6 +79,10 @@ class Liveness:
         for _, tell in waiting.values():
             tell()
 
+    def closing(self) -> None:
+        """The transport is to close once the peer has taken the last bytes."""
+        self._timer = self._loop.call_later(CLOSE_TIMEOUT, self._close_due)
+
     def ask(self, tell: Callable[[], None]) -> None:
         """Send a PING; `tell` is called when it is answered, or when it never will be."""
         self._asked += 1
@@ -103,6 +112,7 @@ class Liveness:
             self._idle()
         else:
             self._connection.faulty = True
+            self._connection.hits.count("preface")
             self._connection.abort("no HTTP/2 preface in time")
 
     def _idle(self) -> None:
@@ -120,4 +130,9 @@ class Liveness:
         if self.heard >= asked:
             self._idle()
         else:
+            self._connection.hits.count("keepalive")
             self._connection.abort(f"no answer for {self._loop.time() - self.heard:.0f} s")
+
+    def _close_due(self) -> None:
+        self._connection.hits.count("close")
+        self._connection.abort("did not take the last bytes")

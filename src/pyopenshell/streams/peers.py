@@ -25,12 +25,13 @@ def peer_of(transport: asyncio.BaseTransport) -> Peer:
     sock = transport.get_extra_info("socket")
     name = transport.get_extra_info("peername")
     if sock is not None and sock.family == socket.AF_UNIX:
-        return Peer(None, _uid_of(sock), "unix")
+        return Peer(None, uid_of(sock), "unix")
     address = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
     return Peer(tls.getpeercert(binary_form=True) if tls is not None else None, None, address)
 
 
-def _uid_of(sock: socket.socket) -> int | None:
+def uid_of(sock: socket.socket) -> int | None:
+    """Whose process connected to a Unix socket, SO_PEERCRED of unix(7); None where the system cannot tell."""
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None:
         return None
