@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pyopenshell.linux import etc, passwd
@@ -40,3 +42,10 @@ def test_a_tree_gets_a_user_only_where_it_has_none() -> None:
 )
 def test_the_user_of_an_image_has_its_own_id_or_a_free_one(text: str, ids: tuple[int, int]) -> None:
     assert etc.ids_in_tree(text) == ids
+
+
+def test_the_sandboxs_ids_are_the_images_own(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    assert etc.sandbox_ids(str(tmp_path)) == (1000, 1000)
+    (tmp_path / "etc/passwd").write_text("sandbox:x:501:502::/:\n")
+    assert etc.sandbox_ids(str(tmp_path)) == (501, 502)

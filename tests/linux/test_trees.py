@@ -230,13 +230,6 @@ def test_members_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         trees.unpack(str(tmp_path / "image"), str(tmp_path / "other"), chosen)
 
 
-def test_the_sandboxs_ids_are_the_images_own(tmp_path: Path) -> None:
-    (tmp_path / "etc").mkdir()
-    assert trees.sandbox_ids(str(tmp_path)) == (1000, 1000)
-    (tmp_path / "etc/passwd").write_text("sandbox:x:501:502::/:\n")
-    assert trees.sandbox_ids(str(tmp_path)) == (501, 502)
-
-
 @pytest.mark.parametrize("compression", ["gz", "bz2", "xz"])
 def test_a_layer_cannot_bring_the_modules_that_unpack_the_next_one(tmp_path: Path, compression: str) -> None:
     folders = sorted(path.strip("/") for path in sys.path if path.startswith("/"))

@@ -16,8 +16,8 @@ from typing import Any
 
 from pyopenshell.drivers.messages import BadMessageError, close_all, receive_message, send_message
 from pyopenshell.linux.descriptors import read_sealed, sealed_memfd
+from pyopenshell.linux.etc import sandbox_ids
 from pyopenshell.linux.ids import Extent, Ids, Shape
-from pyopenshell.linux.trees import sandbox_ids
 from pyopenshell.model import ARGV_ENV_MAX, Limits, SandboxSpec
 
 #: argv and environment of a main process in JSON, where a control character takes six bytes, and everything else.

@@ -5,6 +5,8 @@ For the host's view all of it is written here; for a tree only what names the sa
 
 from __future__ import annotations
 
+import os
+
 from pyopenshell.linux import passwd
 from pyopenshell.linux.ids import TTY_GID, Ids
 
@@ -63,6 +65,11 @@ def ids_in_tree(passwd_text: str) -> tuple[int, int]:
     taken = {user.uid for user in users} | {user.gid for user in users}
     free = next(number for number in range(1000, NOBODY) if number not in taken)
     return free, free
+
+
+def sandbox_ids(tree: str) -> tuple[int, int]:
+    """User and group id that `sandbox` has in the root directory at `tree`, as `ids_in_tree` has it."""
+    return ids_in_tree(passwd.read_text(os.path.join(tree, "etc/passwd")))
 
 
 def _user_line(ids: Ids, shell: str) -> str:

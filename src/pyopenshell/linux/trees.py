@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.linux import etc, forks, layers, members, namespaces, passwd, sealing, steps, syscalls
+from pyopenshell.linux import forks, layers, members, namespaces, sealing, steps, syscalls
 from pyopenshell.linux.ids import Ids, Shape
 from pyopenshell.linux.sources import clone
 
@@ -31,11 +31,6 @@ def unpack(image: str, destination: str, ids: Ids) -> None:
     `remove_tree`.
     """
     forks.call(lambda: _unpack(image, destination, ids), "the unpacking of an image")
-
-
-def sandbox_ids(tree: str) -> tuple[int, int]:
-    """User and group id that `sandbox` has in the tree at `tree`: the image's own user of that name or a free one."""
-    return etc.ids_in_tree(passwd.read_text(os.path.join(tree, "etc/passwd")))
 
 
 def _unpack(image: str, destination: str, ids: Ids) -> dict[str, str]:

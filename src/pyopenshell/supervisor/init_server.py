@@ -151,7 +151,12 @@ class Server:
             for row in self._table
             if row.client is None and not row.abandoned
         ]
-        ok = {"namespaces": list(self._namespaces), "processes": rows, "ran": sorted(self._table.ran), "facts": self._facts}
+        ok = {
+            "namespaces": list(self._namespaces),
+            "processes": rows,
+            "ran": sorted(self._table.ran),
+            "facts": self._facts,
+        }
         connection.send({"n": message["n"], "ok": ok}, list(self._namespaces.values()), close=False)
 
     def _op_spawn(self, connection: Connection, message: Message, fds: list[int]) -> None:

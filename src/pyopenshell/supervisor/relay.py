@@ -5,7 +5,8 @@
 
 The result and the claim go out one behind the other without a wait between them: the gateway takes the claim in either
 order only after the result, and both travel on one connection. A relay that the gateway closes, or whose task is cancelled,
-aborts what was dialled. How a command ended goes on the control stream too, for the audit; where that is lost, so is the word.
+aborts what was dialled. How a command ended goes on the control stream too, for the audit; where that is lost, it is not
+told.
 """
 
 from __future__ import annotations

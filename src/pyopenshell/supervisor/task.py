@@ -1,7 +1,8 @@
 """One piece of work that needs the ids of a sandbox and a single-threaded process: what `_WORK` names.
 
-The driver lives in a gateway with threads, where a fork is no good beginning; so it orders a fork of the zygote. The
-answer is `{"done": facts}` or `{"failed": {step, errno, text, hint}}`, then the process ends.
+The driver lives in a gateway with threads, where a fork is no good beginning; so it orders a fork of the zygote. What
+images need (tarfile and its like) is imported in the forks that have one, not in the memory of all. The answer is
+`{"done": facts}` or `{"failed": {step, errno, text, hint}}`, then the process ends.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from collections.abc import Callable
 from pyopenshell.drivers.configs import TaskConfig, ids_of, ids_to_json, receive_config
 from pyopenshell.drivers.messages import close_all, send_message
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.linux import copies, trees
 from pyopenshell.linux.namespaces import remove_tree
 from pyopenshell.linux.probe import probe
 from pyopenshell.linux.shapes import find
@@ -25,15 +25,21 @@ _NO_ROOM = "make room on the disk of the gateway's state directory; nothing of t
 
 
 def _unpack(config: TaskConfig) -> dict[str, str]:
+    from pyopenshell.linux import trees
+
     trees.unpack(config.path, config.destination, ids_of(**config.ids))
     return {}
 
 
 def _try_mount(config: TaskConfig) -> dict[str, str]:
+    from pyopenshell.linux import copies
+
     return {"because": copies.why_not_as_it_is(config.path, ids_of(**config.ids))}
 
 
 def _copy(config: TaskConfig) -> dict[str, str]:
+    from pyopenshell.linux import copies
+
     copies.copy(config.path, config.destination, ids_of(**config.ids))
     return {}
 
