@@ -99,9 +99,10 @@ def check_counts(event: Event, far: int, near: int) -> None:
 def test_an_exec(world: World, box: str, audit: Audit) -> None:
     world.run("sandbox", "exec", "-n", box, "--", "sh", "-c", "head -c 1000; exit 3", stdin=b"x" * 1000)
     (closed,) = audit.closed("exec")
-    (launched,) = audit.wait(lambda e: e["class_uid"] == PROCESS)
+    launched, ended = audit.wait(lambda e: e["class_uid"] == PROCESS, 2)
     (opened,) = audit.wait(lambda e: e["class_uid"] == NETWORK and e["activity_name"] == "Open")
     assert closed["status_code"] == "completed"
+    assert (launched["activity_name"], ended["activity_name"], ended["exit_code"]) == ("Launch", "Terminate", 3)
     check_counts(closed, 1000, 1000)
     assert closed["dst_endpoint"]["uid"] == audit.sandbox_id
     assert closed["dst_endpoint"]["name"] == box

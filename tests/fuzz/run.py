@@ -16,6 +16,7 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -105,7 +106,8 @@ class Run:
         FOUND.mkdir(exist_ok=True)
         before = set(FOUND.iterdir())
         command = [sys.executable, "-m", "tests.fuzz.guided", target, str(seconds), str(self.seed), str(FOUND)]
-        status, _, err = self._process(command, seconds)
+        with tempfile.TemporaryDirectory(prefix="fuzz-") as work:
+            status, _, err = self._process([*command, work], seconds)
         done, covered = _DONE.findall(err), _COVERED.findall(err)
         runs, took = (int(done[-1][0]), float(done[-1][1])) if done else (0, seconds)
         reached = f"{covered[-1][0]} edges, {covered[-1][1]} features" if covered else ""

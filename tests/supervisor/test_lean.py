@@ -28,7 +28,16 @@ def inside(program: str) -> Any:
 
 
 def test_nothing_that_is_left_out_comes_in_by_another_way() -> None:
-    names = [*ABSENT, *EMPTY, *ALIASES, "cryptography.x509", "google.protobuf.text_format", "argparse", "tarfile", "gzip"]
+    names = [
+        *ABSENT,
+        *EMPTY,
+        *ALIASES,
+        "cryptography.x509",
+        "google.protobuf.text_format",
+        "argparse",
+        "tarfile",
+        "gzip",
+    ]
     told = inside(f"print(json.dumps([getattr(sys.modules.get(n), '__doc__', None) for n in {names!r}]))")
     absent, empty, rest = told[: len(ABSENT)], told[len(ABSENT) :][: len(EMPTY)], told[len(ABSENT) + len(EMPTY) :]
     assert absent == [None] * len(ABSENT)

@@ -121,7 +121,11 @@ def _measure(process: ext.Process, usage: pb.Usage) -> None:
     """Fill in what the process takes: read, or as it says of itself where only root might look."""
     match process.kind:
         case ext.Process.KIND_SUPERVISOR:
-            process.pss, process.rss, process.sockets = usage.supervisor_pss, usage.supervisor_rss, usage.supervisor_sockets
+            process.pss, process.rss, process.sockets = (
+                usage.supervisor_pss,
+                usage.supervisor_rss,
+                usage.supervisor_sockets,
+            )
         case ext.Process.KIND_INIT:
             process.pss, process.rss = usage.init_pss, usage.init_rss
         case _:

@@ -1,5 +1,4 @@
-"""The server that PID 1 of a sandbox is: spawns, signals, dials and hands descriptors out, for whoever owns the
-sandbox.
+"""The server that PID 1 of a sandbox is: spawns, signals, dials and hands descriptors out, for whoever owns the sandbox.
 
 Requests are `{"n": number, "op": name, ...}`, answers repeat `n` with `ok` or with `error`, `errno` and `kind`; an exit is
 `{"exit": pid, "code": .., "signal": .., "core": ..}`, repeated in the table of the next `hello` until `ack`. The operations
@@ -31,8 +30,7 @@ from pyopenshell.supervisor.init_loop import READ, Loop
 from pyopenshell.supervisor.init_spawn import Command, NotStarted, Spawner
 from pyopenshell.supervisor.init_table import Row, Table
 
-#: JSON writes a control character of argv in six bytes (\\u0001), so the text may be this much longer than what it
-#: means.
+#: JSON writes a control character of argv in six bytes (\\u0001), so the text may be this much longer than its meaning.
 COMMAND_MAX = 6 * ARGV_ENV_MAX + 64 * 1024
 BACKLOG = 16  # connections that wait while init forks: supervisor, driver and a newer supervisor are three
 _UCRED = struct.Struct("iII")
@@ -151,12 +149,8 @@ class Server:
             for row in self._table
             if row.client is None and not row.abandoned
         ]
-        ok = {
-            "namespaces": list(self._namespaces),
-            "processes": rows,
-            "ran": sorted(self._table.ran),
-            "facts": self._facts,
-        }
+        table = {"processes": rows, "ran": sorted(self._table.ran)}
+        ok = {"namespaces": list(self._namespaces), **table, "facts": self._facts}
         connection.send({"n": message["n"], "ok": ok}, list(self._namespaces.values()), close=False)
 
     def _op_spawn(self, connection: Connection, message: Message, fds: list[int]) -> None:
