@@ -1,7 +1,8 @@
 """The coverage-guided engine: libFuzzer through atheris, on one target, in a process of its own.
 
 `python -m tests.fuzz.guided TARGET SECONDS SEED FOLDER WORK`: a find is left in FOLDER, what reached something new in WORK
-(libFuzzer ends the process, so its caller removes that); libFuzzer's own report goes to stderr, where `run.py` reads it. Half of the changes are libFuzzer's, half are those of `mutate.py`.
+(libFuzzer ends the process, so its caller removes that); libFuzzer's own report goes to stderr, where `run.py` reads it.
+Half of the changes are libFuzzer's, half are those of `mutate.py`.
 """
 
 from __future__ import annotations
