@@ -1,9 +1,14 @@
-"""An HTTP/2 client by hand on a real socket: it sends any bytes, as fast as they are taken, and keeps the frames it gets."""
+"""An HTTP/2 client by hand on a real socket: it sends any bytes, as fast as they are taken, and keeps the frames it gets.
+
+It has no transport of asyncio's, for that would throw away what the server said last when a later write fails.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+from collections import Counter
 from collections.abc import Iterable
 
 from hpack import Decoder, Encoder
@@ -35,17 +40,22 @@ Address = tuple[str, int]
 class RawClient:
     """One connection. `frames` are those that came so far."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self.writer = writer
+    def __init__(self, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = tls.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost") if tls else None
+        self._lock = asyncio.Lock()
+        self._part = bytearray()
         self.encoder = Encoder()
         self.decoder = Decoder()
         self.frames: list[Sent] = []
+        self.came: Counter[int] = Counter()  # frames by kind
         self.sent = 0
         self.answers = True  # PINGs of the server are answered
         self.over = asyncio.Event()  # the server closed
         self._came = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
     async def connect(
@@ -53,32 +63,64 @@ class RawClient:
     ) -> RawClient:
         """Connect and say hello."""
         client = await cls.bare(address, tls)
-        await client.send([PREFACE, settings(*parameters), frame(SETTINGS, ACK), window_update(0, 2**30)])
         client.listen()
+        await client.send([PREFACE, settings(*parameters), frame(SETTINGS, ACK), window_update(0, 2**30)])
         return client
 
     @classmethod
     async def bare(cls, address: Address, tls: ssl.SSLContext | None = None) -> RawClient:
-        """Connect, say nothing and read nothing."""
-        name = "localhost" if tls else None
-        return cls(*await asyncio.open_connection(*address, ssl=tls, server_hostname=name, limit=2**20))
+        """Connect, say nothing and read nothing, not even into a large buffer of the kernel."""
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        sock.setblocking(False)
+        client = cls(sock, tls)
+        await client._loop.sock_connect(sock, address)
+        while client._tls is not None:
+            try:
+                client._tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                await client._loop.sock_sendall(sock, client._outgoing.read())
+                client._incoming.write(await client._loop.sock_recv(sock, BATCH))
+        if tls:
+            await client._loop.sock_sendall(sock, client._outgoing.read())
+        return client
 
     def listen(self) -> None:
         """Read from now on."""
-        self._task = asyncio.get_running_loop().create_task(self._listen())
+        self._tasks.append(self._loop.create_task(self._listen()))
 
     async def _listen(self) -> None:
         try:
-            while True:
-                head = await self._reader.readexactly(9)
-                payload = await self._reader.readexactly(int.from_bytes(head[:3], "big"))
-                self.frames.append(Sent(head[3], head[4], int.from_bytes(head[5:9], "big"), payload))
-                if head[3] == PING and not head[4] and self.answers:
-                    self.writer.write(ping(payload, ack=True))
-                self._came.set()
-        except (asyncio.IncompleteReadError, OSError):
-            self.over.set()
-            self._came.set()
+            while not self.over.is_set() and (data := await self._loop.sock_recv(self._sock, BATCH)):
+                self._take(data if self._tls is None else self._decrypted(self._tls, data))
+        except OSError:
+            pass
+        self.over.set()
+        self._came.set()
+
+    def _decrypted(self, tls: ssl.SSLObject, data: bytes) -> bytes:
+        self._incoming.write(data)
+        clear = bytearray()
+        try:
+            while piece := tls.read(BATCH):
+                clear += piece
+            self.over.set()  # close_notify
+        except ssl.SSLWantReadError:
+            pass
+        return bytes(clear)
+
+    def _take(self, data: bytes) -> None:
+        self._part += data
+        while len(self._part) >= 9 and len(self._part) >= (end := 9 + int.from_bytes(self._part[:3], "big")):
+            whole = bytes(self._part[:end])
+            del self._part[:end]
+            sent = Sent(whole[3], whole[4], int.from_bytes(whole[5:9], "big"), whole[9:])
+            self.frames.append(sent)
+            self.came[sent.kind] += 1
+            if sent.kind == PING and not sent.flags and self.answers:
+                self._tasks.append(self._loop.create_task(self.send([ping(sent.payload, ack=True)])))
+        self._came.set()
 
     async def send(self, pieces: Iterable[bytes]) -> None:
         """Send all of `pieces`, or as many as the server takes."""
@@ -96,10 +138,20 @@ class RawClient:
             return
 
     async def _push(self, batch: bytearray) -> None:
-        self.writer.write(batch)
-        await self.writer.drain()
+        async with self._lock:
+            data: bytes | bytearray = batch
+            if self._tls is not None:
+                self._tls.write(batch)
+                data = self._outgoing.read()
+            await self._loop.sock_sendall(self._sock, data)
         self.sent += len(batch)
         await asyncio.sleep(0)
+
+    async def more(self, kind: int, n: int) -> None:
+        """Wait until `n` frames of a kind have come, or the server closed."""
+        while self.came[kind] < n and not self.over.is_set():
+            self._came.clear()
+            await self._came.wait()
 
     async def until(self, kind: int, stream_id: int = 0) -> Sent:
         """The first frame of a kind on a stream. Raises ConnectionError when the server closes without one."""
@@ -143,11 +195,7 @@ class RawClient:
 
     async def close(self) -> None:
         """End it."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        self.writer.transport.abort()
-        try:
-            await self.writer.wait_closed()
-        except OSError:
-            pass
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._sock.close()
