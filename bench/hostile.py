@@ -59,18 +59,15 @@ async def measure(attack: Attack, pki: Path, tls: Tls | None) -> None:
             await friend.call()
         alone = percentiles(friend.seconds)
         before = server.cpu
-        for _ in range(CALLS):
-            await friend.call()
-        idle = (server.cpu - before) / CALLS
+        how, times = await attacking(attack, server, folder, time.time() + SECONDS / 2)
+        spent = (server.cpu - before) / times
         friend.seconds.clear()
         server.mark()
-        before = server.cpu
         calling = asyncio.create_task(friend.go_on())
-        how, times = await attacking(attack, server, folder, time.time() + SECONDS)
+        await attacking(attack, server, folder, time.time() + SECONDS)
         calling.cancel()
         await asyncio.gather(calling, return_exceptions=True)
         assert calling.cancelled(), "a call failed"
-        spent = (server.cpu - before - idle * len(friend.seconds)) / times
         print(
             f"{attack.name:28} {how:31} {times:5} {server.growth:7.1f} {spent * 1e3:8.1f}"
             f"   {alone}   {percentiles(friend.seconds)}",

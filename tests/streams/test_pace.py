@@ -19,6 +19,10 @@ def test_dear_bytes_are_read_in_smaller_pieces_down_to_the_least() -> None:
     pace = Pace()
     pace.took(pace.size, TURN * 2)
     assert pace.size == FIRST // 2
+    pace.took(2_000, TURN * 2)
+    assert pace.size == LEAST
+    for _ in range(3):
+        pace.took(pace.size, 0.0)
     pace.took(3_000, TURN * 2)
     assert pace.size == 1_500
     for _ in range(10):

@@ -12,6 +12,7 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pyopenshell.streams import Call, GrpcServer, calls, grpc_server, listen_tcp, liveness, strangers, unary
 from pyopenshell.streams.hits import PROCESS
@@ -25,7 +26,7 @@ class Counts:
 
     def __init__(self) -> None:
         self.reads = self.read = self.most = self.after_end = 0
-        self.stamps: dict[Http2Connection, int] = {}
+        self.stamps: WeakKeyDictionary[Http2Connection, int] = WeakKeyDictionary()
 
     def watch(self) -> None:
         """Count from now on."""

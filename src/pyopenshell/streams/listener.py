@@ -212,6 +212,8 @@ class GrpcServer:
             self._begins[connection].add(stream)
 
     def _begin(self, stream: Http2Stream) -> None:
+        if stream.broken is not None:
+            return  # reset before its turn came
         task = asyncio.get_running_loop().create_task(self._serve(stream))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -19,8 +19,9 @@ T = TypeVar("T")
 
 #: Seconds that what was read at once may take. A turn of ten such connections is still below 20 ms, which a person feels.
 TURN = 0.002
-#: Bytes read at once: at first, at least (the dearest header blocks take 2 us a byte), at most.
-FIRST = 16 * 1024
+#: Bytes read at once: at first (120 requests that are reset at once, 5 ms), at least (the dearest header blocks take 2 us
+#: a byte), at most.
+FIRST = 4 * 1024
 LEAST = 1024
 MOST = BUFFER_BYTES
 #: Calls of one connection that begin in one turn: at 0.1 ms each, about TURN.
