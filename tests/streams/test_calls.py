@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import struct
 from collections import deque
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.streams import StreamBroken
+from pyopenshell.streams import StreamBroken, calls
 from pyopenshell.streams.calls import MESSAGE_MAX, MessageCall
 from pyopenshell.streams.hits import Hits
 from pyopenshell.streams.rooms import Room
@@ -112,3 +113,40 @@ async def test_writing() -> None:
     await call.send(pb.HealthResponse(version="x"))
     written: Any = call.stream
     assert written.written == [b"\0\0\0\0\3", b"abc", b"\0\0\0\0\3", b"\x12\x01x"]
+
+
+async def test_a_message_over_the_limit_is_counted() -> None:
+    call = call_of(b"\0\xff\xff\xff\xff")
+    with pytest.raises(OpenShellError, match="4294967295"):
+        await call.read_message()
+    assert call.stream.connection.hits["message_size"] == 1
+
+
+async def test_a_message_that_does_not_come_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "MESSAGE_SECONDS", 0.0)
+    monkeypatch.setattr(calls, "MESSAGE_RATE", 2**40)
+
+    class Stuck(Script):
+        async def read(self) -> memoryview | bytes:
+            return self.chunks.popleft() if self.chunks else await asyncio.Event().wait() or b""
+
+    stuck: Any = Stuck(b"\0\0\0\0\x05abc")
+    call = MessageCall(stuck)
+    with pytest.raises(OpenShellError) as caught:
+        await call.read_message()
+    assert caught.value.code is Code.DEADLINE
+    assert call.stream.connection.hits["message_time"] == 1
+
+
+async def test_a_deadline_of_the_caller_is_its_own() -> None:
+    class Impatient(Script):
+        async def read(self) -> memoryview | bytes:
+            if self.chunks:
+                return self.chunks.popleft()
+            raise TimeoutError
+
+    stuck: Any = Impatient(b"\0\0\0\0\x05abc")
+    call = MessageCall(stuck)
+    with pytest.raises(TimeoutError):
+        await call.read_message()
+    assert call.stream.connection.hits["message_time"] == 0

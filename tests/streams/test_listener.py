@@ -14,6 +14,7 @@ import pytest
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.http2.codes import PREFACE
 from pyopenshell.streams import Call, Channel, Endpoint, GrpcServer, client_context, unary
+from pyopenshell.streams.hits import LINES, Hits
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from tests.support.stream_pairs import Tls, running
 
@@ -211,3 +212,31 @@ async def test_an_aborting_client_leaves_nothing(caplog: pytest.LogCaptureFixtur
         transport.abort()
         await ended.wait()
         assert caplog.text == ""
+
+
+async def test_a_flood_of_connections_that_are_cut_is_not_a_flood_of_lines(caplog: pytest.LogCaptureFixture) -> None:
+    hits = Hits()
+    async with running(HANDLERS, hits=hits) as (server, endpoint):
+        for _ in range(LINES + 30):
+            reader, writer = await raw(endpoint)
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            await reader.read()
+            writer.close()
+        while server.connections:  # noqa: ASYNC110 - one turn of the event loop at a time
+            await asyncio.sleep(0)
+    lines = [line for line in caplog.messages if "(PROTOCOL_ERROR)" in line]
+    assert LINES <= len(lines) < LINES + 30
+    assert hits["protocol_error"] == LINES + 30
+
+
+async def test_a_request_that_does_not_come_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyopenshell.streams.grpc_server.MESSAGE_SECONDS", 0.01)
+    hits = Hits()
+    async with running(HANDLERS, hits=hits) as (_, endpoint):
+        channel = await Channel.connect(endpoint)
+        call = await channel.open("/h")
+        with pytest.raises(OpenShellError) as caught:
+            await call.read()
+        assert caught.value.code is Code.DEADLINE
+        assert hits["message_time"] == 1
+        await channel.close()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pyopenshell.streams.hits import Hits
-from pyopenshell.streams.liveness import KEEPALIVE_IDLE, KEEPALIVE_TIMEOUT, PREFACE_TIMEOUT, Liveness
+from pyopenshell.streams.liveness import CLOSE_TIMEOUT, KEEPALIVE_IDLE, KEEPALIVE_TIMEOUT, PREFACE_TIMEOUT, Liveness
 
 
 class Clock:
@@ -142,3 +142,22 @@ async def test_the_shortest_round_trip_is_kept_and_slowly_forgotten(
         seen.append(liveness.shortest)
         liveness.heard = clock.now
     assert seen == pytest.approx([2.0, 1.0, 1.02, 1.02**2])
+
+
+async def test_who_does_not_take_the_last_bytes_is_cut(parts: tuple[Connection, Clock, Liveness]) -> None:
+    connection, clock, liveness = parts
+    liveness.stop()
+    liveness.closing()
+    clock.move(CLOSE_TIMEOUT - 0.1)
+    assert not connection.cut
+    clock.move(0.1)
+    assert connection.cut == "did not take the last bytes"
+    assert connection.hits["close"] == 1
+
+
+async def test_who_took_the_last_bytes_is_not(parts: tuple[Connection, Clock, Liveness]) -> None:
+    _, clock, liveness = parts
+    liveness.stop()
+    liveness.closing()
+    liveness.stop()
+    assert clock.due == []

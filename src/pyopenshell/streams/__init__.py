@@ -5,10 +5,12 @@
 - `splice`       the one splice of two streams; half-closes, aborts, counts.
 - `dialling`     connects and listens.
 - `windows`      how large a receive window is.   `liveness`  whether the other end is there.
+- `pace`, `rooms`  how much one connection does in a turn, and holds of messages in parts.   `hits`  counts.
 - `http2`        the asyncio shell of the engine in `pyopenshell.http2`: one connection, many `Http2Stream`s.
 - `calls`        gRPC messages on a stream; what the two sides of a call share.
-- `grpc_server`  `Call`, `unary`, `server_stream`.   `listener`  `GrpcServer`.   `grpc_client`  `Channel`.
-  `client_call`  `ClientCall`.
+- `grpc_server`  `Call`, `unary`, `server_stream`.   `serving`  one call from headers to status.   `listener`  `GrpcServer`.
+  `accepting`  who gets a connection.   `strangers`  what peers get that nobody vouched for.
+- `grpc_client`  `Channel`.   `client_call`  `ClientCall`.
 - `data_leg`, `raw_leg`   the ends of a relay: `DataLeg` (SDK, supervisor) and `RawLeg` (gateway).
 - `exec`         exec frames over any stream.   `tls`  the TLS contexts of both sides.
 
