@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-from pyopenshell.streams.pace import BEGINS, FIRST, LEAST, MOST, TURN, Begins, Pace
+from pyopenshell.streams.pace import BEGINS, FIRST, LEAST, MOST, READERS, TURN, Begins, Pace, Turns
 
 
 def test_cheap_bytes_are_read_in_larger_pieces_up_to_the_most() -> None:
@@ -62,3 +63,47 @@ async def test_a_turn_that_is_over_leaves_nothing_behind() -> None:
             begins.add(call)
         assert len(begun) == (turn + 1) * BEGINS
         await asyncio.sleep(0)
+
+
+class Reader:
+    """A connection and its transport in one, which only take notes."""
+
+    def __init__(self, closing: bool = False) -> None:
+        self.transport: Any = self
+        self.closing = closing
+        self.notes: list[str] = []
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def pause_reading(self) -> None:
+        self.notes.append("waits")
+
+    def resume_reading(self) -> None:
+        self.notes.append("reads")
+
+
+async def test_a_few_of_many_connections_are_read_in_a_turn() -> None:
+    turns: Any = Turns()
+    readers = [Reader() for _ in range(2 * READERS + 1)]
+    for reader in readers:
+        turns.wait(reader)
+    seen = []
+    while len(seen) < 4:
+        seen.append(sum(reader.notes == ["waits", "reads"] for reader in readers))
+        await asyncio.sleep(0)
+    assert seen == [0, READERS, 2 * READERS, 2 * READERS + 1]
+    turns.wait(readers[0])
+    await asyncio.sleep(0)
+    assert readers[0].notes == 2 * ["waits", "reads"]
+
+
+async def test_a_connection_that_is_gone_has_no_turn() -> None:
+    turns: Any = Turns()
+    closing, gone, lost = Reader(closing=True), Reader(), Reader()
+    gone.transport = None
+    for reader in (closing, gone, lost):
+        turns.wait(reader)
+    lost.transport = None
+    await asyncio.sleep(0)
+    assert (closing.notes, gone.notes, lost.notes) == ([], [], ["waits"])

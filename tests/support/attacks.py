@@ -53,6 +53,7 @@ class Attack:
     options: dict[str, Any] = field(default_factory=dict)
     mute: bool = False
     tls: bool | None = None  # None: with and without
+    stays: bool = False  # its connection is the attack: it is kept, not made again
 
 
 def ended(client: RawClient) -> str:
@@ -312,7 +313,7 @@ ATTACKS = [
     ),
     Attack("zero window", "RST_STREAM ENHANCE_YOUR_CALM", "stalled", zero_window, 16, ((4, 0),), {"patience": QUICK}),
     Attack("window of 1 byte", CALM, "window_updates", one_byte_window, parameters=((4, 1),)),
-    Attack("reads nothing, bulk", "held", "", deaf, 24, mute=True),
+    Attack("reads nothing, bulk", "held", "", deaf, 24, mute=True, stays=True),
     Attack("reads nothing, PINGs", "cut", "max_answers", deaf_pings, options={"close": QUICK}, mute=True, tls=False),
     Attack("slow preface", "cut", "preface", slow_preface, options={"preface": QUICK}, mute=True),
     Attack("silence", "cut", "preface", silent, options={"preface": QUICK}, mute=True, tls=False),
@@ -327,7 +328,7 @@ ATTACKS = [
         (),
         {"message": QUICK},
     ),
-    Attack("bodies never completed", "held", "", many_bodies, 128),
+    Attack("bodies never completed", "held", "", many_bodies, 128, stays=True),
     Attack("DATA of 1 byte", "held", "", held(on_a_stream(data(1, b"x")), 50_000)),
     Attack("dear headers", "held", "", held(dear_headers, 200)),
     Attack("storm of calls", "held", "", storm, 16),

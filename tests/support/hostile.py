@@ -140,6 +140,8 @@ async def _alone(name: str, port: str, pki: str = "", seconds: str = "0") -> Non
     end = time.monotonic() + float(seconds)
     for times in itertools.count(1):
         async with playing(attack, ("127.0.0.1", int(port)), tls) as how:
+            if attack.stays:
+                await asyncio.sleep(end - time.monotonic())
             if time.monotonic() > end:
                 print(how, times, flush=True)
                 await asyncio.to_thread(sys.stdin.read)

@@ -26,8 +26,8 @@ HANDSHAKE_TIMEOUT = 10.0
 SHUTDOWN_TIMEOUT = 5.0
 #: Connections that wait to be accepted, listen(2): as asyncio's default, asked for by a storm of opens.
 BACKLOG = 512
-#: Accepted in one turn of the event loop.
-ACCEPTS = 16
+#: Accepted in one turn of the event loop: each is a task, and with TLS a signature of ours (1 ms).
+ACCEPTS = 4
 #: The process has no descriptor or memory for another one: seconds until it is tried again, as in asyncio.
 RETRY = 1.0
 _SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)

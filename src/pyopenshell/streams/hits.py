@@ -47,9 +47,9 @@ class Hits(Mapping[str, int]):
 
     def take(self, faults: dict[str, int]) -> None:
         """Add what an engine counted, and empty it."""
-        for kind, n in faults.items():
+        while faults:
+            kind, n = faults.popitem()
             self._counts[kind] += n
-        faults.clear()
 
     def __getitem__(self, kind: str) -> int:
         return self._counts[kind]

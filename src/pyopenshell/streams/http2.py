@@ -46,8 +46,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         on_connected: Callable[[Http2Connection], None] | None = None,
         on_lost: Callable[[Http2Connection], None] | None = None,
     ) -> None:
-        self.hop = hop
-        self.budget = budget
+        self.hop, self.budget = hop, budget
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
@@ -55,6 +54,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         self._on_connected, self._on_lost = on_connected, on_lost
         self.hits = HITS
         self.known = True  # somebody vouched for the peer (strangers.py)
+        self.on_read: Callable[[Http2Connection], None]  # told while nobody did
         self.room = Room()
         self._buffer = SHARED.buffer
         self._pace = Pace()
@@ -92,9 +92,10 @@ class Http2Connection(asyncio.BufferedProtocol):
         self._dispatch(self.engine.receive(self._buffer.filled(nbytes), now), nbytes)
         if self.engine.want_write:
             self.want_flush()
-        if self.engine.faults:
-            self.hits.take(self.engine.faults)
+        self.hits.take(self.engine.faults)
         self._pace.took(nbytes, self._loop.time() - now)
+        if not self.known:
+            self.on_read(self)
 
     def eof_received(self) -> bool:
         self._eof = True
@@ -104,9 +105,8 @@ class Http2Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
         self.liveness.stop()
-        self._eof = True
         self._terminated(error_words(exc) if exc is not None else "")
-        self._dispatch(self.engine.receive_eof())
+        self.eof_received()
         if not self.lost.done():
             self.lost.set_result(self.reason or "closed")
         if self._on_lost is not None:

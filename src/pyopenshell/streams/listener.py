@@ -26,7 +26,7 @@ from pyopenshell.streams.hits import Hits, LineRate
 from pyopenshell.streams.http2 import LIMITS, Http2Connection
 from pyopenshell.streams.http2_stream import Http2Stream
 from pyopenshell.streams.liveness import CLOSE_TIMEOUT
-from pyopenshell.streams.pace import Begins
+from pyopenshell.streams.pace import BEGINS, BEGINS_OF_STRANGERS, Begins, Turns
 from pyopenshell.streams.peers import Peer, peer_of
 from pyopenshell.streams.strangers import Strangers
 from pyopenshell.streams.windows import PROCESS, WindowBudget
@@ -76,6 +76,7 @@ class GrpcServer:
         self._hits = hits
         self._doorkeeper = doorkeeper
         self._strangers = Strangers()
+        self._turns = Turns()
         self._lines = LineRate()
         self._listeners: list[Acceptor] = []
         self._connections: dict[Http2Connection, Peer] = {}
@@ -151,6 +152,7 @@ class GrpcServer:
         )
         connection.hits = self._hits
         connection.known = not self._doorkeeper
+        connection.on_read = self._turns.wait
         return connection
 
     def _on_connected(self, connection: Http2Connection) -> None:
@@ -159,7 +161,7 @@ class GrpcServer:
         if peer.unix_uid is None:  # a Unix socket has no address that tells one from another
             connection.hop = f"{self._peers} {peer.address}"
         self._connections[connection] = peer
-        self._begins[connection] = Begins(self._begin)
+        self._begins[connection] = Begins(self._begin, BEGINS if connection.known else BEGINS_OF_STRANGERS)
         if self._closing:
             connection.drain()
         self._unused_from_now(connection)
@@ -230,6 +232,8 @@ class GrpcServer:
     def _known(self, connection: Http2Connection) -> None:
         if not connection.known:
             connection.known = True
+            if connection in self._begins:
+                self._begins[connection] = Begins(self._begin)
             self._strangers.known(connection)
             connection.engine.allow_streams(self._limits.max_concurrent_streams)
             connection.want_flush()
