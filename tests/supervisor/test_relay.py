@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.model import ExecSpec, ExecTarget, FilesTarget, TcpTarget
+from pyopenshell.model import ExecSpec, ExecTarget, FilesTarget, Target, TcpTarget
 from pyopenshell.streams import Channel, Endpoint, ExecChannel, StreamBroken
 from pyopenshell.streams.sockets import adopt
 from pyopenshell.supervisor import relay as relay_module
-from pyopenshell.supervisor.dial import Dialler
+from pyopenshell.supervisor.dial import Dialled, Dialler
+from pyopenshell.supervisor.relay import Relays
+from pyopenshell.supervisor.rest import Rest
 from pyopenshell.supervisor.session import Session
 from pyopenshell.wire.exec_frames import Kind
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
@@ -168,3 +171,33 @@ async def test_many_at_once(made: Set) -> None:
         return out
 
     assert await asyncio.gather(*map(one, range(20))) == [f"{number}\n".encode() for number in range(20)]
+
+
+async def test_memory_rests_after_the_last_relay_and_not_before() -> None:
+    told: list[str] = []
+
+    class Noted:
+        def busy(self) -> None:
+            told.append("busy")
+
+        def idle(self) -> None:
+            told.append("idle")
+
+    ended: asyncio.Queue[None] = asyncio.Queue()
+
+    async def dial(_target: Target) -> Dialled:
+        raise OpenShellError(Code.UNAVAILABLE, "nobody there")
+
+    async def send(_message: pb.SupervisorMessage) -> None:
+        ended.put_nowait(None)
+
+    relays = Relays(cast(Channel, None), (), dial, send, cast(Rest, Noted()))
+    for channel_id in ("a", "b"):
+        relays.open(pb.RelayOpen(channel_id=channel_id, exec=pb.ExecTarget()))
+    await ended.get()
+    await ended.get()
+    while relays.count:
+        await asyncio.sleep(0)
+    assert told == ["busy", "busy", "idle"]
+    await relays.aclose()
+    assert told[3:] == ["busy"]

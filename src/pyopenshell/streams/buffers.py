@@ -25,13 +25,17 @@ class ReceiveBuffer:
     def __init__(self, size: int = BUFFER_BYTES, least: int = ROOM_MIN) -> None:
         self._size = size
         self._least = least
-        self._view = memoryview(bytearray(size))
+        self._view = memoryview(b"")
 
     def room(self) -> memoryview:
         """Where the next bytes go."""
         if len(self._view) < self._least:
             self._view = memoryview(bytearray(self._size))
         return self._view
+
+    def rest(self) -> None:
+        """Nothing is read for a while: hold no memory until `room` is asked for again."""
+        self._view = memoryview(b"")
 
     def filled(self, n: int) -> memoryview:
         """The `n` bytes that were read into `room`; good until `room` is used again, or for ever after `keep`."""

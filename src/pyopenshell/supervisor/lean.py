@@ -1,11 +1,12 @@
 """The zygote's first module: says what will never be imported in it, before anything else is, and then starts it.
 
 What a zygote imports is in the memory of every sandbox. Some of it nobody needs: TLS (a supervisor dials a Unix socket),
-OpenSSL a second time behind `hashlib` (the cryptography library brings its own), certificates, UMAC and scp of asyncssh
-(X.509 keys are not spoken, only AEAD ciphers are, and `scp` is a command inside), the pure Python half of protobuf.
+OpenSSL a second time behind `hashlib` (the cryptography library brings its own), certificates, UMAC, scp and the line
+editor of asyncssh (X.509 keys are not spoken, only AEAD ciphers are, and the rest are commands inside), the pure Python
+half of protobuf, and Python's own syntax trees.
 
     ABSENT   their importers go on without them: `None` in `sys.modules` is an ImportError (the import system, 5.3.1)
-    EMPTY    their importers want names of them, which nobody calls
+    EMPTY    their importers want names of them, which nobody uses: `object` stands for each
     ALIASES  another module has the names
 
 `tests/supervisor/test_lean.py` holds that this is still so, with the libraries of the lock file.
@@ -19,8 +20,14 @@ import typing
 
 #: Measured with each alone left in, in KiB of one process: ssl 760, _hashlib 500, x509 1000, umac 850.
 ABSENT = ("ssl", "_hashlib", "asyncssh.crypto.x509", "asyncssh.crypto.umac")
-#: python_message 1300, scp 450: argparse comes with it.
-EMPTY = {"google.protobuf.internal.python_message": (), "asyncssh.scp": ("scp", "run_scp_server")}
+#: python_message 1300, ast 460 (inspect reads the signatures of builtin functions with it), scp 450 (argparse comes with
+#: it), editor 90 (for servers that are their own shell).
+EMPTY = {
+    "google.protobuf.internal.python_message": (),
+    "ast": ("NodeVisitor",),
+    "asyncssh.scp": ("scp", "run_scp_server"),
+    "asyncssh.editor": ("SSHLineEditorChannel", "SSHLineEditorSession"),
+}
 #: asyncssh takes one name from it, which the standard library has since 3.11: 400.
 ALIASES = {"typing_extensions": typing}
 
@@ -32,7 +39,7 @@ def leave_out() -> None:
     for name, wanted in EMPTY.items():
         empty = sys.modules[name] = types.ModuleType(name, "Left out: see pyopenshell.supervisor.lean.")
         for each in wanted:
-            setattr(empty, each, None)
+            setattr(empty, each, object)
     sys.modules.update(ALIASES)
 
 

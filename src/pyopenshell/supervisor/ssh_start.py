@@ -23,7 +23,6 @@ from pyopenshell.drivers.configs import ids_to_json
 from pyopenshell.drivers.messages import BadMessageError, pair, send_message, wait_message
 from pyopenshell.drivers.orders import OrderKind, send_order
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.linux import memory
 from pyopenshell.linux.ids import Ids
 from pyopenshell.streams.contract import ByteStream
 from pyopenshell.streams.sockets import adopt
@@ -110,7 +109,6 @@ class SshStarter:
         if self._spare is not None:
             spare, self._spare = self._spare, None
             spare.add_done_callback(_let_go)
-        memory.give_back()  # what connections needed, now that none is near
 
     def _ended(self, config: socket.socket) -> None:
         """A child has ended with its connection: the next one is likely near, and the processor is free."""
