@@ -182,22 +182,20 @@ async def test_memory_rests_after_the_last_relay_and_not_before() -> None:
 
         def idle(self) -> None:
             told.append("idle")
+            idle.set()
 
-    ended: asyncio.Queue[None] = asyncio.Queue()
+    idle = asyncio.Event()
 
     async def dial(_target: Target) -> Dialled:
         raise OpenShellError(Code.UNAVAILABLE, "nobody there")
 
     async def send(_message: pb.SupervisorMessage) -> None:
-        ended.put_nowait(None)
+        pass
 
     relays = Relays(cast(Channel, None), (), dial, send, cast(Rest, Noted()))
     for channel_id in ("a", "b"):
         relays.open(pb.RelayOpen(channel_id=channel_id, exec=pb.ExecTarget()))
-    await ended.get()
-    await ended.get()
-    while relays.count:
-        await asyncio.sleep(0)
+    await idle.wait()
     assert told == ["busy", "busy", "idle"]
     await relays.aclose()
     assert told[3:] == ["busy"]
