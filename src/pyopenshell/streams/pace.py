@@ -33,7 +33,7 @@ BEGINS = 16
 #: The same of a stranger's, who may have hundreds of connections.
 BEGINS_OF_STRANGERS = 2
 #: Connections of strangers that are read in one turn, however many of them have something to say.
-READERS = 4
+READERS = 2
 
 
 class Pace:
