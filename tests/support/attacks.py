@@ -314,6 +314,7 @@ ATTACKS = [
     Attack("zero window", "RST_STREAM ENHANCE_YOUR_CALM", "stalled", zero_window, 16, ((4, 0),), {"patience": QUICK}),
     Attack("window of 1 byte", CALM, "window_updates", one_byte_window, parameters=((4, 1),)),
     Attack("reads nothing, bulk", "held", "", deaf, 24, mute=True, stays=True),
+    Attack("reads nothing, again", "held", "", deaf, 24, mute=True),
     Attack("reads nothing, PINGs", "cut", "max_answers", deaf_pings, options={"close": QUICK}, mute=True, tls=False),
     Attack("slow preface", "cut", "preface", slow_preface, options={"preface": QUICK}, mute=True),
     Attack("silence", "cut", "preface", silent, options={"preface": QUICK}, mute=True, tls=False),
