@@ -14,9 +14,9 @@ from pyopenshell.model import ExecSpec, ExecTarget, FilesTarget, Target, TcpTarg
 from pyopenshell.streams import Channel, Endpoint, ExecChannel, StreamBroken
 from pyopenshell.streams.sockets import adopt
 from pyopenshell.supervisor import relay as relay_module
+from pyopenshell.supervisor import rest
 from pyopenshell.supervisor.dial import Dialled, Dialler
 from pyopenshell.supervisor.relay import Relays
-from pyopenshell.supervisor.rest import Rest
 from pyopenshell.supervisor.session import Session
 from pyopenshell.wire.exec_frames import Kind
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
@@ -173,29 +173,26 @@ async def test_many_at_once(made: Set) -> None:
     assert await asyncio.gather(*map(one, range(20))) == [f"{number}\n".encode() for number in range(20)]
 
 
-async def test_memory_rests_after_the_last_relay_and_not_before() -> None:
-    told: list[str] = []
-
-    class Noted:
-        def busy(self) -> None:
-            told.append("busy")
-
-        def idle(self) -> None:
-            told.append("idle")
-            idle.set()
-
-    idle = asyncio.Event()
+async def test_memory_is_given_back_after_the_last_relay_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rest, "QUIET", 0.0)
+    given: list[int] = []
+    quiet, done = asyncio.Event(), asyncio.Event()
 
     async def dial(_target: Target) -> Dialled:
+        await done.wait()
         raise OpenShellError(Code.UNAVAILABLE, "nobody there")
 
     async def send(_message: pb.SupervisorMessage) -> None:
         pass
 
-    relays = Relays(cast(Channel, None), (), dial, send, cast(Rest, Noted()))
+    def give_back() -> None:
+        given.append(relays.count)
+        quiet.set()
+
+    relays = Relays(cast(Channel, None), (), dial, send, give_back)
     for channel_id in ("a", "b"):
         relays.open(pb.RelayOpen(channel_id=channel_id, exec=pb.ExecTarget()))
-    await idle.wait()
-    assert told == ["busy", "busy", "idle"]
+    done.set()
+    await quiet.wait()
+    assert given == [0]
     await relays.aclose()
-    assert told[3:] == ["busy"]

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-
-import pytest
+from collections.abc import Callable
 
 from pyopenshell.streams.buffers import SHARED
 from pyopenshell.supervisor import rest
 from pyopenshell.supervisor.rest import QUIET, Rest
 
 
-class Clock:
-    """`call_later` of an event loop that only remembers."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.pending: list[tuple[float, object]] = []
-        monkeypatch.setattr(asyncio, "get_running_loop", lambda: self)
-
-    def call_later(self, seconds: float, act: object) -> Clock:
-        self.pending.append((seconds, act))
-        return self
-
-    def cancel(self) -> None:
-        self.pending.pop()
-
-
-def test_only_the_last_idleness_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch)
-    resting = Rest()
-    resting.busy()
-    assert clock.pending == []
-    resting.idle()
-    resting.idle()
-    assert clock.pending == [(QUIET, rest.give_back)]
-    resting.busy()
-    resting.busy()
-    assert clock.pending == []
+def test_it_is_quiet_when_nothing_is_wanted_a_while_after_an_end() -> None:
+    pending: list[tuple[float, Callable[[], None]]] = []
+    wanted, given = [True], []
+    resting = Rest(lambda seconds, act: pending.append((seconds, act)), lambda: wanted[0], lambda: given.append(1))
+    resting.ended()
+    resting.ended()
+    ((seconds, look),) = pending
+    assert seconds == QUIET
+    look()
+    assert given == [], "the next end will say"
+    wanted[0] = False
+    resting.ended()
+    assert len(pending) == 2
+    pending[1][1]()
+    assert given == [1]
 
 
 def test_the_receive_buffer_goes_and_comes_back() -> None:

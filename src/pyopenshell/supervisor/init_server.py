@@ -29,6 +29,7 @@ from pyopenshell.supervisor.init_ends import Ends
 from pyopenshell.supervisor.init_loop import READ, Loop
 from pyopenshell.supervisor.init_spawn import Command, NotStarted, Spawner
 from pyopenshell.supervisor.init_table import Row, Table
+from pyopenshell.supervisor.rest import Rest
 
 #: JSON writes a control character of argv in six bytes (\\u0001), so the text may be this much longer than its meaning.
 COMMAND_MAX = 6 * ARGV_ENV_MAX + 64 * 1024
@@ -63,6 +64,7 @@ class Server:
         self._facts = facts
         self._table = Table()
         self._ends = Ends(loop, self._table, spawner.ids)
+        self._rest = Rest(loop.later, lambda: any(not row.ended for row in self._table))
         self._owner: Connection | None = None
         self._reserve = os.open("/", os.O_PATH | os.O_CLOEXEC)
         self._ops: dict[str, Callable[[Connection, Message, list[int]], None]] = {
@@ -79,6 +81,7 @@ class Server:
         listener.setblocking(False)
         loop.watch(listener.fileno(), READ, self._accept)
         loop.on_child(self._reap)
+        self._rest.ended()  # what the birth took
 
     # --- connections ----------------------------------------------------------------------------------------------
 
@@ -90,8 +93,7 @@ class Server:
                 raise
             self._refuse_one()
             return
-        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-        if _UCRED.unpack(credentials)[0] != 0:
+        if _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))[0] != 0:
             sock.close()
             return
         Connection(self._loop, sock, self._dispatch, self._lost, may_own=True)
@@ -163,8 +165,7 @@ class Server:
         except NotStarted as failure:
             raise Refused(str(failure), failure.number, "start") from None
         terminal = started.terminal >= 0
-        row = Row(started.pid, label, None if connection.may_own else connection, terminal)
-        self._table.add(row)
+        self._table.add(row := Row(started.pid, label, None if connection.may_own else connection, terminal))
         if not connection.may_own:
             connection.started.add(started.pid)
         if message.get("keep"):
@@ -236,6 +237,7 @@ class Server:
                 row.status = status
                 row.end_input()
                 self._tell_exit(row)
+                self._rest.ended()
 
     def _tell_exit(self, row: Row) -> None:
         if row.abandoned:

@@ -22,7 +22,7 @@ from pyopenshell.streams.data_leg import DataLeg
 from pyopenshell.streams.grpc_client import Channel
 from pyopenshell.streams.raw_leg import FEATURES
 from pyopenshell.supervisor.dial import Dialled
-from pyopenshell.supervisor.rest import Rest
+from pyopenshell.supervisor.rest import Rest, give_back
 from pyopenshell.wire.convert import target_of
 from pyopenshell.wire.metadata import MetadataItems
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
@@ -40,13 +40,18 @@ class Relays:
     """The relays of one session's connection."""
 
     def __init__(
-        self, channel: Channel, metadata: MetadataItems, dial: Dial, send: Send, rest: Rest | None = None
+        self,
+        channel: Channel,
+        metadata: MetadataItems,
+        dial: Dial,
+        send: Send,
+        give_back: Callable[[], None] = give_back,
     ) -> None:
         self._channel = channel
         self._metadata = metadata
         self._dial = dial
         self._send = send
-        self._rest = rest or Rest()
+        self._rest = Rest(asyncio.get_running_loop().call_later, lambda: bool(self._tasks), give_back)
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
         self._telling: set[asyncio.Task[None]] = set()
 
@@ -56,13 +61,11 @@ class Relays:
             return
         task = asyncio.create_task(self._relay(message), name=f"relay {message.channel_id}")
         self._tasks[message.channel_id] = task
-        self._rest.busy()
         task.add_done_callback(lambda _task: self._ended(message.channel_id))
 
     def _ended(self, channel_id: str) -> None:
         del self._tasks[channel_id]
-        if not self._tasks:
-            self._rest.idle()
+        self._rest.ended()
 
     def close(self, channel_id: str) -> None:
         """The gateway gave a relay up: end it. One that is unknown has ended."""
@@ -81,7 +84,6 @@ class Relays:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._rest.busy()
         for telling in self._telling:
             telling.cancel()
         await asyncio.gather(*self._telling, return_exceptions=True)

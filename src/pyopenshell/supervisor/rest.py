@@ -1,14 +1,14 @@
-"""What a supervisor does when nobody wants anything of it: gives back the memory that the last burst of work took."""
+"""What a supervisor and its init do when nobody wants anything of them: give back the memory that the last work took."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from pyopenshell.linux import memory
 from pyopenshell.streams.buffers import SHARED
 
-#: Seconds without a relay. A person's next command, a script's next step come sooner than this, or much later.
+#: Seconds after the end of something until it is asked whether all is quiet. A person's next command, a script's next step
+#: come sooner than this, or much later.
 QUIET = 5.0
 
 
@@ -19,19 +19,26 @@ def give_back() -> None:
 
 
 class Rest:
-    """Calls `act` once when it has been idle for QUIET seconds. Begins as neither idle nor busy."""
+    """`later` calls something after so many seconds, `wanted` tells whether something goes on, `act` gives back."""
 
-    def __init__(self, act: Callable[[], None] = give_back) -> None:
+    def __init__(
+        self,
+        later: Callable[[float, Callable[[], None]], object],
+        wanted: Callable[[], bool],
+        act: Callable[[], None] = give_back,
+    ) -> None:
+        self._later = later
+        self._wanted = wanted
         self._act = act
-        self._timer: asyncio.TimerHandle | None = None
+        self._due = False
 
-    def busy(self) -> None:
-        """Something is wanted, or nothing will be any more. Idempotent."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def ended(self) -> None:
+        """Something is done: look in a while whether all is."""
+        if not self._due:
+            self._due = True
+            self._later(QUIET, self._look)
 
-    def idle(self) -> None:
-        """All that was wanted is done."""
-        self.busy()
-        self._timer = asyncio.get_running_loop().call_later(QUIET, self._act)
+    def _look(self) -> None:
+        self._due = False
+        if not self._wanted():
+            self._act()
