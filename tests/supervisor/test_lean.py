@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from pyopenshell.drivers.zygote import _ENVIRONMENT, _FLAGS
@@ -84,3 +86,23 @@ print(json.dumps([
 """
     )
     assert told == ["session_accepted", 10.0, ""]
+
+
+def test_docstrings_stay_on_the_disk_where_there_is_bytecode_without_them(tmp_path: Path) -> None:
+    for name in ("stripped", "plain"):
+        (tmp_path / f"{name}.py").write_text('"""Words."""\nassert True\n')
+    compileall.compile_file(tmp_path / "stripped.py", quiet=1, optimize=2)
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+            "from pyopenshell.supervisor import lean\n"
+            "lean.prefer_bytecode_without_docstrings()\n"
+            "import stripped, plain; print(stripped.__doc__, plain.__doc__)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == "None Words.\n"
