@@ -6,6 +6,7 @@ import ssl
 
 import pytest
 
+from pyopenshell.streams import transports
 from pyopenshell.streams.contract import Buffer
 from pyopenshell.streams.transports import JOIN_BELOW, NOTSENT_LOWAT, error_words, tune, wake, write_all, write_records
 
@@ -22,6 +23,23 @@ class Recorder(asyncio.Transport):
 
     def writelines(self, list_of_data: object) -> None:
         self.calls.append([bytes(piece) for piece in list_of_data])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("version", "gathers"),
+    [
+        ((3, 11, 9), False),
+        ((3, 12, 8), False),
+        ((3, 12, 9), True),
+        ((3, 13, 1), False),
+        ((3, 13, 2), True),
+        ((3, 14, 0), True),
+    ],
+)
+def test_buffers_are_handed_over_unjoined_only_where_that_says_stop(
+    version: tuple[int, int, int], gathers: bool
+) -> None:
+    assert transports.gathers(version) is gathers
 
 
 def test_one_write_for_many_buffers() -> None:

@@ -18,8 +18,17 @@ NOTSENT_LOWAT = 128 * 1024
 #: Below this, a copy costs less than a system call or a TLS record of its own (one record holds 16 KiB, RFC 8446 5.1).
 JOIN_BELOW = 16 * 1024
 
-#: writelines of a socket transport joins up to 3.11, and passes its buffers to sendmsg(2) from 3.12 on.
-_GATHERS = sys.version_info >= (3, 12)
+
+def gathers(version: tuple[int, int, int]) -> bool:
+    """Whether writelines of a socket transport passes its buffers to sendmsg(2), and says stop when too many wait.
+
+    It joins them before 3.12, and forgot to say stop before 3.12.9 and 3.13.2 (CVE-2024-12254): a peer that reads nothing
+    could make it hold everything.
+    """
+    return version >= (3, 13, 2) or (3, 12, 9) <= version < (3, 13)
+
+
+_GATHERS = gathers(sys.version_info[:3])
 
 
 def tune(transport: asyncio.Transport) -> None:
