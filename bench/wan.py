@@ -14,12 +14,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import socket
-import struct
 import sys
 import threading
 import time
 from collections import deque
 from typing import NamedTuple
+
+from pyopenshell.streams.transports import RESETS
 
 #: Bytes read and passed on at once.
 CHUNK = 32 * 1024
@@ -27,8 +28,6 @@ CHUNK = 32 * 1024
 BURST = 128 * 1024
 #: Bytes that may stand before the bucket: the shallow buffer of a router at the edge (a bloated one only adds delay).
 QUEUE = 256 * 1024
-#: SO_LINGER on with 0 seconds: close sends RST, socket(7).
-RESET = struct.pack("ii", 1, 0)
 
 
 class Bucket:
@@ -127,7 +126,7 @@ class Line:
             self._changed.notify_all()
         for end in (self._source, self._sink):
             with contextlib.suppress(OSError):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESETS)
                 end.shutdown(socket.SHUT_RD)
 
 
@@ -157,7 +156,7 @@ class Wan:
             try:
                 far = socket.create_connection(self._target)
             except OSError:
-                near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESETS)
                 return
             with far:
                 for end in (near, far):

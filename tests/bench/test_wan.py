@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from bench.wan import QUEUE, RESET, Bucket, Wan
+from bench.wan import QUEUE, Bucket, Wan
+from pyopenshell.streams.transports import RESETS
 
 
 def test_a_bucket_lets_a_burst_pass_and_then_its_rate() -> None:
@@ -62,7 +63,7 @@ def test_a_reset_passes() -> None:
     with line() as (near, far):
         near.sendall(b"x")
         assert far.recv(1) == b"x"
-        near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESETS)
         near.close()
         with pytest.raises(ConnectionResetError):
             far.recv(1)

@@ -8,7 +8,7 @@ import pytest
 
 from pyopenshell.drivers.files import SandboxFiles, check_source
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.linux.ids import best_ids
+from pyopenshell.linux.ids import candidates
 from pyopenshell.model import SandboxSpec, new_id
 
 
@@ -27,8 +27,8 @@ def test_only_a_canonical_id_names_a_directory(tmp_path: Path, name: str) -> Non
 def test_directories_are_made_twice_with_their_modes(files: SandboxFiles) -> None:
     old = os.umask(0)
     try:
-        files.make(best_ids(0x90000))
-        files.make(best_ids(0x90000))
+        files.make(candidates(0x90000)[0])
+        files.make(candidates(0x90000)[0])
     finally:
         os.umask(old)
     assert stat.S_IMODE(files.directory.stat().st_mode) == 0o711
@@ -39,7 +39,7 @@ def test_directories_are_made_twice_with_their_modes(files: SandboxFiles) -> Non
 
 def test_the_last_words_of_a_log(files: SandboxFiles) -> None:
     assert (files.last_words("init"), files.log_size("init")) == ("", 0)
-    files.make(best_ids(0x90000))
+    files.make(candidates(0x90000)[0])
     log = files.open_log("init")
     os.write(log, b"old\n")
     since = files.log_size("init")
@@ -51,7 +51,7 @@ def test_the_last_words_of_a_log(files: SandboxFiles) -> None:
 
 
 def test_a_log_is_no_link(files: SandboxFiles, tmp_path: Path) -> None:
-    files.make(best_ids(0x90000))
+    files.make(candidates(0x90000)[0])
     (files.directory / "init.log").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="Too many levels"):
         files.open_log("init")

@@ -14,7 +14,7 @@ from pyopenshell.drivers.messages import readable
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.linux import cgroups, process
 from pyopenshell.linux.etc import MADE
-from pyopenshell.linux.ids import Shape, best_ids
+from pyopenshell.linux.ids import Shape, candidates
 from pyopenshell.linux.sources import ETC
 from pyopenshell.model import Limits, SandboxSpec, new_id
 from tests.support.local_sandbox import Sandboxes
@@ -49,7 +49,7 @@ async def kill(who: process.Identity) -> None:
 
 async def test_a_probe_makes_a_whole_sandbox(world: Sandboxes) -> None:
     facts = await world.driver.probe()
-    assert facts["isolation"] == best_ids(0).shape.value
+    assert facts["isolation"] == candidates(0)[0].shape.value
     assert facts["seccomp"] == "filter"
     support = cgroups.available()
     assert (facts["limit_cpu"] == "yes", facts["limit_memory"] == "yes") == (not support.cpu, not support.memory)
@@ -73,9 +73,9 @@ async def test_start_gives_facts_and_two_processes(world: Sandboxes) -> None:
     assert {"isolation", "system", "landlock", "seccomp"} <= set(facts)
     found = await world.look(birth)
     assert set(found) == {"init", "supervisor", "zygote"}
-    if best_ids(0).shape is Shape.RANGE:
+    if candidates(0)[0].shape is Shape.RANGE:
         status = proc(found["supervisor"], "status").decode()
-        supervisor = best_ids(birth.id_base).supervisor
+        supervisor = candidates(birth.id_base)[0].supervisor
         assert f"Uid:\t{supervisor}\t{supervisor}\t{supervisor}\t{supervisor}" in status
         assert "CapEff:\t0000000000000000" in status
 

@@ -15,11 +15,11 @@ from pyopenshell.drivers.configs import TaskConfig
 from pyopenshell.drivers.files import SandboxFiles
 from pyopenshell.drivers.zygote import Zygote
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.linux.ids import RANGE_FIRST, Shape, best_ids
+from pyopenshell.linux.ids import RANGE_FIRST, Shape, candidates
 from pyopenshell.model import SandboxSpec, new_id
 
 pytestmark = pytest.mark.e2e
-IDS = best_ids(RANGE_FIRST)
+IDS = candidates(RANGE_FIRST)[0]
 
 
 @pytest.fixture

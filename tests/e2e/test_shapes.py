@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from pyopenshell.linux import cgroups
-from pyopenshell.linux.ids import best_ids
+from pyopenshell.linux.ids import candidates
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -105,7 +105,7 @@ def base() -> Iterator[Path]:
 
 
 def test_our_own_shape() -> None:
-    shape = best_ids(0).shape.value
+    shape = candidates(0)[0].shape.value
     passed(subprocess.run([sys.executable, *TOUR, shape], cwd=PROJECT, capture_output=True, timeout=TIMEOUT))
 
 

@@ -154,7 +154,7 @@ def in_user_ids() -> id_maps.Ids:
 
 def remove(path: str) -> None:
     """Remove a directory that may hold files of a subrange."""
-    chosen = id_maps.single_ids() if IS_ROOT else id_maps.best_ids(BASE)
+    chosen = id_maps.single_ids() if IS_ROOT else id_maps.candidates(BASE)[0]
     in_child(lambda: remove_tree(chosen, path))
 
 

@@ -15,7 +15,7 @@ from .conftest import BASE, IS_ROOT, in_child
 
 def taken(directory: str, source: str = "") -> list[object]:
     """Collect as a gateway does, and say what was found; nothing stays open after close()."""
-    chosen = ids.best_ids(BASE)
+    chosen = ids.candidates(BASE)[0]
     userns = namespaces.make_user_namespace(chosen)
     if chosen.shape is not ids.Shape.RANGE:
         namespaces.become_root_inside(userns, chosen)

@@ -143,7 +143,7 @@ def test_a_tree_that_was_unpacked_for_the_sandbox_has_its_ids(
 
 
 def sandbox_ids(who: str) -> ids.Ids:
-    return ids.range_ids(BASE) if who == "root" else ids.best_ids(BASE)
+    return ids.range_ids(BASE) if who == "root" else ids.candidates(BASE)[0]
 
 
 # --- trees --------------------------------------------------------------------------------------------------------

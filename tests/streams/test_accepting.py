@@ -16,6 +16,7 @@ import pytest
 from pyopenshell.streams import Channel, Endpoint, accepting, listen_tcp
 from pyopenshell.streams.accepting import Acceptor, Places
 from pyopenshell.streams.hits import Hits
+from pyopenshell.streams.transports import RESETS
 from tests.streams.test_listener import HANDLERS, ask, raw
 from tests.support.stream_pairs import Tls, running
 
@@ -178,6 +179,6 @@ async def test_a_peer_that_is_turned_away_gets_a_reset() -> None:
     acceptor.start()
     await turned_away(sock.getsockname())
     assert [(kind, reason) for kind, _, reason in refused] == [("connections", "over 0 connections at once")]
-    assert struct.unpack("ii", accepting._RESET) == (1, 0)
+    assert struct.unpack("ii", RESETS) == (1, 0)
     await acceptor.close()
     await acceptor.close()

@@ -13,7 +13,7 @@ import pytest
 from pyopenshell.drivers import presence
 from pyopenshell.drivers.configs import SupervisorConfig, ids_to_json, send_config, spec_to_json
 from pyopenshell.drivers.messages import BadMessageError, close_all, pair, receive_message
-from pyopenshell.linux.ids import best_ids, range_ids
+from pyopenshell.linux.ids import candidates, range_ids
 from pyopenshell.linux.namespaces import NAMES
 from pyopenshell.model import SandboxSpec
 from pyopenshell.supervisor.birth import PRESENCE, receive_ssh, send_ssh
@@ -49,7 +49,7 @@ def test_a_supervisor_is_born_without_root(
     tmp_path: Path, ends: tuple[socket.socket, socket.socket], lifetime: bool
 ) -> None:
     near, far = ends
-    ids = best_ids(BASE)
+    ids = candidates(BASE)[0]
     (tmp_path / "far").mkdir()
     (tmp_path / "far" / "gateway.sock").touch()
     run = tmp_path / "run"

@@ -13,7 +13,7 @@ from pyopenshell.drivers.files import SandboxFiles
 from pyopenshell.drivers.running import make_init
 from pyopenshell.drivers.zygote import Zygote
 from pyopenshell.errors import OpenShellError
-from pyopenshell.linux.ids import best_ids
+from pyopenshell.linux.ids import candidates
 from pyopenshell.linux.steps import SetupFailed
 from pyopenshell.model import SandboxSpec, new_id
 from pyopenshell.supervisor.init_client import Exit, InitClient
@@ -55,7 +55,7 @@ async def test_pid_one_shrugs_signals_off(box: Box) -> None:
 async def test_workdir_and_environment_of_the_sandbox_are_the_default(tmp_path: Path) -> None:
     made = birth(workdir="/tmp", env={"A": "1"})
     files = SandboxFiles.of(tmp_path, made.sandbox_id)
-    ids = best_ids(BASE)
+    ids = candidates(BASE)[0]
     files.make(ids)
     zygote = Zygote(tmp_path / "zygote.log")
     running, facts = await make_init(zygote, made, files, ids, "", ())
@@ -72,7 +72,7 @@ async def test_workdir_and_environment_of_the_sandbox_are_the_default(tmp_path: 
 async def test_the_end_of_its_lifetime_ends_it(tmp_path: Path) -> None:
     made = birth()
     files = SandboxFiles.of(tmp_path, made.sandbox_id)
-    ids = best_ids(BASE)
+    ids = candidates(BASE)[0]
     files.make(ids)
     zygote = Zygote(tmp_path / "zygote.log")
     reader, writer = os.pipe()
@@ -88,7 +88,7 @@ async def test_the_end_of_its_lifetime_ends_it(tmp_path: Path) -> None:
 async def test_a_view_that_cannot_be_built_is_told_and_leaves_no_process(tmp_path: Path) -> None:
     made = birth()
     files = SandboxFiles.of(tmp_path, made.sandbox_id)
-    ids = best_ids(BASE)
+    ids = candidates(BASE)[0]
     files.make(ids)
     (files.directory / "workspace").write_text("in the way")
     zygote = Zygote(tmp_path / "zygote.log")

@@ -12,12 +12,12 @@ import pytest
 from pyopenshell.drivers.configs import TaskConfig, ids_of, ids_to_json, send_config
 from pyopenshell.drivers.messages import Message, pair, receive_message
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.linux.ids import best_ids, range_ids, single_ids
+from pyopenshell.linux.ids import candidates, range_ids, single_ids
 from pyopenshell.linux.shapes import Found
 from pyopenshell.linux.steps import SetupFailed
 from pyopenshell.supervisor import task
 
-IDS = ids_to_json(best_ids(0x90000))
+IDS = ids_to_json(candidates(0x90000)[0])
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pyopenshell.drivers.base import Birth
 from pyopenshell.drivers.files import SandboxFiles
 from pyopenshell.drivers.running import Running, make_init
 from pyopenshell.drivers.zygote import Zygote
-from pyopenshell.linux.ids import RANGE_FIRST, RANGE_TAKEN, best_ids
+from pyopenshell.linux.ids import RANGE_FIRST, RANGE_TAKEN, candidates
 from pyopenshell.model import ExecSpec, SandboxSpec, TerminalSize, new_id
 from pyopenshell.supervisor.init_client import Exit, InitClient, Process, SpawnClient
 
@@ -45,7 +45,7 @@ class Box:
 @asynccontextmanager
 async def bare_init(root: Path, **spec: object) -> AsyncIterator[Box]:
     """A sandbox of the host's view; every process of it is gone afterwards."""
-    ids = best_ids(BASE)
+    ids = candidates(BASE)[0]
     birth = Birth(new_id(), "bare", SandboxSpec(**spec), "", "", "", BASE)  # type: ignore[arg-type]
     files = SandboxFiles.of(root, birth.sandbox_id)
     files.make(ids)

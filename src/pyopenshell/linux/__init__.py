@@ -7,7 +7,7 @@ from a warm parent.
   ever.
 - `probe.py`: `probe(ids)` makes one throw-away whole sandbox; `steps.py` names what failed, and its cure
   (`SetupFailed`).
-- `ids.py`: which ids exist inside, and what they are outside (`range_ids`, `subrange_ids`, `single_ids`, `best_ids`);
+- `ids.py`: which ids exist inside, and what they are outside (`range_ids`, `subrange_ids`, `single_ids`, `candidates`);
   `shapes.py`: `find(base)` tries which of them can be had.
 - `birth.py`: `create(Plan, inside) -> Born` goes from a fork to process 1 of a ready sandbox. On the way:
   `namespaces.py` makes and joins namespaces, `sources.py` takes what the view needs of the host, `view.py` puts the

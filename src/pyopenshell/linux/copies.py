@@ -21,9 +21,8 @@ from pyopenshell.linux import etc, forks, namespaces, syscalls
 from pyopenshell.linux.ids import RANGE_SIZE, Ids
 from pyopenshell.linux.sources import clone
 
-DEPTH_MAX = (
-    256  # directories in each other: two descriptors each, of the 1,024 that a process has; PATH_MAX ends at 2,048
-)
+#: Directories in each other: two descriptors each, of the 1,024 that a process has; PATH_MAX ends at 2,048.
+DEPTH_MAX = 256
 _BLOCK = 512  # bytes of st_blocks, stat(2)
 _STAGE = "/tmp"  # noqa: S108 - covered in a mount namespace of its own
 _REFUSED = {stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}

@@ -162,11 +162,6 @@ def candidates(base: int, proc: Path = Path("/proc/self")) -> tuple[Ids, ...]:
     return tuple(found)
 
 
-def best_ids(base: int) -> Ids:
-    """The best of `candidates`."""
-    return candidates(base)[0]
-
-
 def ids_of_process(pid: int, proc: Path = Path("/proc")) -> Ids:
     """The ids of the sandbox whose init is process `pid`, as the kernel has them. Raises OSError where it is gone."""
     uids, gids = read_map(proc / str(pid) / "uid_map"), read_map(proc / str(pid) / "gid_map")

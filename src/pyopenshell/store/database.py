@@ -37,9 +37,8 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 5000  # sqlite3.connect's own default; another process holds a write lock for milliseconds
 SCHEMES = ("sqlite", "postgresql")
-LOG_ROOM = (
-    256 * 1024
-)  # bytes of the write-ahead log made at the start; to delete a sandbox takes some 10 pages of 4 KiB
+#: Bytes of the write-ahead log made at the start; to delete a sandbox takes some 10 pages of 4 KiB.
+LOG_ROOM = 256 * 1024
 
 
 def sqlite_url(path: Path) -> str:

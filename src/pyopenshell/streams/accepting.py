@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pyopenshell.streams.http2 import Http2Connection
 from pyopenshell.streams.peers import uid_of
+from pyopenshell.streams.transports import RESETS
 
 if TYPE_CHECKING:
     import ssl
@@ -31,7 +32,6 @@ ACCEPTS = 4
 #: The process has no descriptor or memory for another one: seconds until it is tried again, as in asyncio.
 RETRY = 1.0
 _SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_RESET = b"\1\0\0\0\0\0\0\0"  # struct linger {on, 0}: close(2) sends RST
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Acceptor:
             task.add_done_callback(self._welcoming.discard)
 
     def _turn_away(self, sock: socket.socket, kind: str, name: str, reason: str) -> None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESETS)
         sock.close()
         self._refused(kind, name, reason)
 

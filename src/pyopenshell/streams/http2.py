@@ -29,7 +29,7 @@ from pyopenshell.streams.windows import PROCESS, WindowBudget
 
 #: Bytes taken from the engine for one write: two streams' turns.
 TAKE = 128 * 1024
-LIMITS = Limits()  # `end` waits for the last byte, so `Drained` is told at none
+LIMITS = Limits()
 
 
 class Http2Connection(asyncio.BufferedProtocol):

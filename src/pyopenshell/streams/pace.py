@@ -3,8 +3,8 @@
 Bytes differ in what they cost: 256 KiB of bulk take 0.3 ms, of small header blocks half a second. So the reader measures:
 what took longer than TURN is read in smaller pieces, and in larger ones again when it was cheap. What is not read waits in
 the kernel, and that is the peer's back-pressure. Hundreds of connections that are each modest are no less of a load: those
-of strangers take turns. Calls that came together are begun a few in a turn, for each one's first
-step runs to where it has to wait.
+of strangers take turns. Calls that came together are begun a few in a turn, for each one's first step runs to where it has
+to wait.
 """
 
 from __future__ import annotations

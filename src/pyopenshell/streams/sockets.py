@@ -18,12 +18,11 @@ from collections.abc import Callable
 
 from pyopenshell.streams.buffers import ReceiveBuffer
 from pyopenshell.streams.contract import Buffer, ByteStream, StreamBroken, StreamBusy, StreamClosed
-from pyopenshell.streams.transports import WRITE_HIGH, Waiter, error_words, tune, write_all
+from pyopenshell.streams.transports import RESETS, WRITE_HIGH, Waiter, error_words, tune, write_all
 
 #: Bytes that wait for the reader before we stop to read the socket.
 READ_AHEAD = 256 * 1024
-_RESETS = struct.pack("ii", 1, 0)  # struct linger: on, no time
-_ENDS = struct.pack("ii", 0, 0)  # off: the default
+_ENDS = struct.pack("ii", 0, 0)  # struct linger, off: the default
 
 
 class SocketProtocol(asyncio.BufferedProtocol):
@@ -50,7 +49,7 @@ class SocketProtocol(asyncio.BufferedProtocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         tune(transport)
-        _at_close(transport, _RESETS)
+        _at_close(transport, RESETS)
         transport.set_write_buffer_limits(high=WRITE_HIGH)
         if self._on_connected is not None:
             self._on_connected(SocketStream(self))

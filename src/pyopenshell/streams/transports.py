@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import socket
+import struct
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +18,8 @@ WRITE_HIGH = 128 * 1024
 NOTSENT_LOWAT = 128 * 1024
 #: Below this, a copy costs less than a system call or a TLS record of its own (one record holds 16 KiB, RFC 8446 5.1).
 JOIN_BELOW = 16 * 1024
+#: SO_LINGER on, no time: close(2) of a TCP socket sends RST, socket(7).
+RESETS = struct.pack("ii", 1, 0)
 
 
 def gathers(version: tuple[int, int, int]) -> bool:

@@ -23,9 +23,8 @@ from pyopenshell.errors import Code, OpenShellError
 
 CREATES = 3  # sandboxes made for the create row
 SAMPLE_EVERY = 0.05  # seconds between two looks at the supervisor's sockets during the storm
-SETTLE = (
-    7.0  # seconds without a connection after which everything is idle: a supervisor lets its spare SSH server go in 5
-)
+#: Seconds without a connection after which everything is idle: a supervisor lets its spare SSH server go in 5.
+SETTLE = 7.0
 
 
 @dataclass
