@@ -234,11 +234,14 @@ class Outcome(StrEnum):
 
 
 class Role(StrEnum):
-    """What a principal is: the person who owns the gateway, a user with a token, or one sandbox's supervisor."""
+    """What a principal is: the person who owns the gateway, a user (by token or certificate), one sandbox's supervisor, or
+    a host that runs sandboxes.
+    """
 
     ADMIN = "admin"
     USER = "user"
     SUPERVISOR = "supervisor"
+    HOST = "host"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ FLOORS = {
     "http2": 1, "relay": 1,
     "wire": 2, "linux": 2, "files": 2,
     "streams": 3,
-    "store": 4, "audit": 4, "drivers": 4,
-    "sdk": 5, "gateway": 5, "supervisor": 5,
+    "store": 4, "audit": 4, "drivers": 4, "enrol": 4,
+    "sdk": 5, "gateway": 5, "supervisor": 5, "host": 5,
     "cli": 6,
 }  # fmt: skip
 #: Beside the floors: imported by main modules (and by each other) alone.

@@ -14,8 +14,8 @@ from pyopenshell.wire.pyopenshell.v1 import extension_pb2
 
 #: Action -> who may: a = admin, u = user, s = supervisor; then the scopes of which one is needed (none: any will do).
 POLICY = {
-    "Health": "aus",
-    "GetCurrentUser": "aus",
+    "Health": "aush",
+    "GetCurrentUser": "aush",
     "GetGatewayInfo": "au",
     "CreateSandbox": "au manage",
     "GetSandbox": "au",
@@ -51,9 +51,19 @@ POLICY = {
     "RevokeToken": "a",
     "ListRelays": "au read",
     "GetProcesses": "a",
+    "RenewCertificate": "auh",
+    "CreateInvitation": "a",
+    "ListPrincipals": "a",
+    "RevokePrincipal": "a",
+    "ServeHost": "h",
+    "JoinSandbox": "h",
+    "ListHosts": "au read manage",
+    "DrainHost": "a",
+    "RemoveHost": "a",
+    "PruneHost": "a",
 }
 MINE, OTHER = new_id(), new_id()
-ROLES = {"a": Role.ADMIN, "u": Role.USER, "s": Role.SUPERVISOR}
+ROLES = {"a": Role.ADMIN, "u": Role.USER, "s": Role.SUPERVISOR, "h": Role.HOST}
 SCOPES = [frozenset(), *(frozenset({scope.value}) for scope in Scope), frozenset({"read", "exec"})]
 
 

@@ -65,6 +65,16 @@ class Action(StrEnum):
     REVOKE_TOKEN = "RevokeToken"  # noqa: S105
     LIST_RELAYS = "ListRelays"
     GET_PROCESSES = "GetProcesses"
+    RENEW_CERTIFICATE = "RenewCertificate"
+    CREATE_INVITATION = "CreateInvitation"
+    LIST_PRINCIPALS = "ListPrincipals"
+    REVOKE_PRINCIPAL = "RevokePrincipal"
+    SERVE_HOST = "ServeHost"
+    JOIN_SANDBOX = "JoinSandbox"
+    LIST_HOSTS = "ListHosts"
+    DRAIN_HOST = "DrainHost"
+    REMOVE_HOST = "RemoveHost"
+    PRUNE_HOST = "PruneHost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,7 @@ _EVERYONE = frozenset(Role)
 _PEOPLE = frozenset({Role.ADMIN, Role.USER})
 _ADMIN = frozenset({Role.ADMIN})
 _SUPERVISOR = frozenset({Role.SUPERVISOR})
+_HOST = frozenset({Role.HOST})
 
 
 def _people(*scopes: Scope) -> Rule:
@@ -125,6 +136,17 @@ RULES: dict[Action, Rule] = {
     Action.REVOKE_TOKEN: Rule(_ADMIN),
     Action.LIST_RELAYS: _people(Scope.READ),
     Action.GET_PROCESSES: Rule(_ADMIN),
+    # Whoever came with a certificate; the key of the new one has to be that certificate's.
+    Action.RENEW_CERTIFICATE: Rule(frozenset({Role.ADMIN, Role.USER, Role.HOST})),
+    Action.CREATE_INVITATION: Rule(_ADMIN),
+    Action.LIST_PRINCIPALS: Rule(_ADMIN),
+    Action.REVOKE_PRINCIPAL: Rule(_ADMIN),
+    Action.SERVE_HOST: Rule(_HOST),
+    Action.JOIN_SANDBOX: Rule(_HOST),
+    Action.LIST_HOSTS: _people(Scope.READ, Scope.MANAGE),
+    Action.DRAIN_HOST: Rule(_ADMIN),
+    Action.REMOVE_HOST: Rule(_ADMIN),
+    Action.PRUNE_HOST: Rule(_ADMIN),
 }
 
 

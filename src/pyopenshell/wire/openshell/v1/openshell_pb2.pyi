@@ -310,7 +310,7 @@ class CreateSandboxRequest(_message.Message):
     def __init__(self, workspace_scope: _Optional[_Union[_datamodel_pb2.WorkspaceSelector, _Mapping]] = ..., spec: _Optional[_Union[SandboxSpec, _Mapping]] = ..., name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., await_main_process_attachment: _Optional[bool] = ..., workload_template: _Optional[str] = ..., request_id: _Optional[str] = ..., service_exposures: _Optional[_Iterable[_Union[SandboxServiceExposure, _Mapping]]] = ...) -> None: ...
 
 class SandboxSpec(_message.Message):
-    __slots__ = ("log_level", "environment", "template", "providers", "resource_requirements", "command", "tty", "provider_attachment_epoch", "restart_policy", "workdir", "limits_best_effort")
+    __slots__ = ("log_level", "environment", "template", "providers", "resource_requirements", "command", "tty", "provider_attachment_epoch", "restart_policy", "workdir", "limits_best_effort", "placement")
     class EnvironmentEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -329,6 +329,7 @@ class SandboxSpec(_message.Message):
     RESTART_POLICY_FIELD_NUMBER: _ClassVar[int]
     WORKDIR_FIELD_NUMBER: _ClassVar[int]
     LIMITS_BEST_EFFORT_FIELD_NUMBER: _ClassVar[int]
+    PLACEMENT_FIELD_NUMBER: _ClassVar[int]
     log_level: str
     environment: _containers.ScalarMap[str, str]
     template: SandboxTemplate
@@ -340,7 +341,23 @@ class SandboxSpec(_message.Message):
     restart_policy: SandboxRestartPolicy
     workdir: str
     limits_best_effort: bool
-    def __init__(self, log_level: _Optional[str] = ..., environment: _Optional[_Mapping[str, str]] = ..., template: _Optional[_Union[SandboxTemplate, _Mapping]] = ..., providers: _Optional[_Iterable[str]] = ..., resource_requirements: _Optional[_Union[ResourceRequirements, _Mapping]] = ..., command: _Optional[_Iterable[str]] = ..., tty: _Optional[bool] = ..., provider_attachment_epoch: _Optional[str] = ..., restart_policy: _Optional[_Union[SandboxRestartPolicy, str]] = ..., workdir: _Optional[str] = ..., limits_best_effort: _Optional[bool] = ...) -> None: ...
+    placement: Placement
+    def __init__(self, log_level: _Optional[str] = ..., environment: _Optional[_Mapping[str, str]] = ..., template: _Optional[_Union[SandboxTemplate, _Mapping]] = ..., providers: _Optional[_Iterable[str]] = ..., resource_requirements: _Optional[_Union[ResourceRequirements, _Mapping]] = ..., command: _Optional[_Iterable[str]] = ..., tty: _Optional[bool] = ..., provider_attachment_epoch: _Optional[str] = ..., restart_policy: _Optional[_Union[SandboxRestartPolicy, str]] = ..., workdir: _Optional[str] = ..., limits_best_effort: _Optional[bool] = ..., placement: _Optional[_Union[Placement, _Mapping]] = ...) -> None: ...
+
+class Placement(_message.Message):
+    __slots__ = ("host", "host_labels")
+    class HostLabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    HOST_LABELS_FIELD_NUMBER: _ClassVar[int]
+    host: str
+    host_labels: _containers.ScalarMap[str, str]
+    def __init__(self, host: _Optional[str] = ..., host_labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class SandboxTemplate(_message.Message):
     __slots__ = ("image", "runtime_class_name", "agent_socket", "labels", "annotations", "environment", "resources", "user_namespaces", "driver_config")
@@ -423,7 +440,7 @@ class SandboxResponse(_message.Message):
     def __init__(self, sandbox: _Optional[_Union[Sandbox, _Mapping]] = ..., service_urls: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Sandbox(_message.Message):
-    __slots__ = ("metadata", "spec", "status", "host_key_fingerprint", "created_from_workload_template", "facts", "host_key")
+    __slots__ = ("metadata", "spec", "status", "host_key_fingerprint", "created_from_workload_template", "facts", "host_key", "host")
     class FactsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -438,6 +455,7 @@ class Sandbox(_message.Message):
     CREATED_FROM_WORKLOAD_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     FACTS_FIELD_NUMBER: _ClassVar[int]
     HOST_KEY_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
     metadata: _datamodel_pb2.ObjectMeta
     spec: SandboxSpec
     status: SandboxStatus
@@ -445,7 +463,8 @@ class Sandbox(_message.Message):
     created_from_workload_template: SandboxWorkloadTemplateProvenance
     facts: _containers.ScalarMap[str, str]
     host_key: str
-    def __init__(self, metadata: _Optional[_Union[_datamodel_pb2.ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[SandboxSpec, _Mapping]] = ..., status: _Optional[_Union[SandboxStatus, _Mapping]] = ..., host_key_fingerprint: _Optional[str] = ..., created_from_workload_template: _Optional[_Union[SandboxWorkloadTemplateProvenance, _Mapping]] = ..., facts: _Optional[_Mapping[str, str]] = ..., host_key: _Optional[str] = ...) -> None: ...
+    host: str
+    def __init__(self, metadata: _Optional[_Union[_datamodel_pb2.ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[SandboxSpec, _Mapping]] = ..., status: _Optional[_Union[SandboxStatus, _Mapping]] = ..., host_key_fingerprint: _Optional[str] = ..., created_from_workload_template: _Optional[_Union[SandboxWorkloadTemplateProvenance, _Mapping]] = ..., facts: _Optional[_Mapping[str, str]] = ..., host_key: _Optional[str] = ..., host: _Optional[str] = ...) -> None: ...
 
 class SandboxStatus(_message.Message):
     __slots__ = ("agent_pod", "agent_fd", "sandbox_fd", "conditions", "phase", "current_policy_version", "main_process_instance_id", "exit_code", "configuration_activated", "restart_count", "next_restart_time", "main_process_started_time")
