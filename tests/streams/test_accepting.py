@@ -15,6 +15,7 @@ import pytest
 
 from pyopenshell.streams import Channel, Endpoint, accepting, listen_tcp
 from pyopenshell.streams.accepting import Acceptor, Places
+from pyopenshell.streams.arrivals import Arrivals
 from pyopenshell.streams.hits import Hits
 from pyopenshell.streams.transports import RESETS
 from tests.streams.test_listener import HANDLERS, ask, raw
@@ -124,6 +125,46 @@ async def test_a_peer_of_a_unix_socket_is_counted_by_its_uid(tmp_path: Path) -> 
     assert hits["peer_connections"] == 1
     await channel.close()
     await server.close()
+
+
+async def test_who_is_never_let_in_comes_too_often_at_last() -> None:
+    hits = Hits()
+    async with running(HANDLERS, hits=hits, doorkeeper=True) as (server, endpoint):
+        server._listeners[0]._arrivals = Arrivals(burst=2, rate=1e-9)
+        for _ in range(2):
+            channel = await Channel.connect(endpoint)
+            await ask(channel)
+            await channel.close()
+        await turned_away((endpoint.host, endpoint.port))
+        assert hits["arrivals"] == 1
+
+
+async def test_who_is_let_in_may_come_as_often_as_it_likes() -> None:
+    hits = Hits()
+    async with running(HANDLERS, hits=hits) as (server, endpoint):
+        server._listeners[0]._arrivals = Arrivals(burst=1, rate=1e-9)
+        for _ in range(3):
+            channel = await Channel.connect(endpoint)
+            await ask(channel)
+            await channel.close()
+            while server.connections:  # noqa: ASYNC110 - one turn of the event loop at a time
+                await asyncio.sleep(0)
+        assert hits["arrivals"] == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "key"),
+    [
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("::1", "::/64"),
+    ],
+)
+def test_a_peer_of_ipv6_is_a_subnet(host: str, key: str) -> None:
+    sock: Any = SimpleNamespace(family=socket.AF_INET6)
+    assert accepting._names(sock, (host, 9, 0, 0)) == (f"[{host}]:9", key)
 
 
 class Loop:

@@ -1,19 +1,22 @@
 """Accepting on one listening socket: how many at once, how many of one peer, and TLS in time.
 
 A peer is counted from accept(2) on, before a byte of it is read, so that half-open handshakes have a limit too. What is
-over a limit is reset at once. A few are accepted in a turn of the event loop, since each costs memory and a task.
+over a limit, of places or of arrivals that prove nothing (arrivals.py), is reset at once. A few are accepted in a turn of
+the event loop, since each costs memory and a task.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pyopenshell.streams.arrivals import Arrivals
 from pyopenshell.streams.http2 import Http2Connection
 from pyopenshell.streams.peers import uid_of
 from pyopenshell.streams.transports import RESETS
@@ -31,6 +34,8 @@ BACKLOG = 512
 ACCEPTS = 4
 #: The process has no descriptor or memory for another one: seconds until it is tried again, as in asyncio.
 RETRY = 1.0
+#: All addresses of one IPv6 subnet are one peer's: a site gets no less (RFC 6177).
+SUBNET = 64
 _SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -55,10 +60,12 @@ class Acceptor:
         *,
         places: Places,
         tls: ssl.SSLContext | None = None,
+        arrivals: Arrivals | None = None,
         handshake_timeout: float = HANDSHAKE_TIMEOUT,
     ) -> None:
         self._sock = sock
         self._make = make
+        self._arrivals = arrivals or Arrivals()
         self._refused = refused
         self._places = places
         self._tls = tls
@@ -111,6 +118,8 @@ class Acceptor:
         elif self._peers[key] >= self._places.per_peer:
             reason = f"over {self._places.per_peer} connections of {key} at once"
             self._turn_away(sock, "peer_connections", name, reason)
+        elif not self._arrivals.may(key, self._loop.time()):
+            self._turn_away(sock, "arrivals", name, f"{key} connects too often and is let in too seldom")
         else:
             self._taken += 1
             self._peers[key] += 1
@@ -143,7 +152,12 @@ class Acceptor:
             self._leave(key)
             raise
         else:
-            connection.lost.add_done_callback(lambda _: self._leave(key))
+            connection.lost.add_done_callback(lambda _: self._left(key, connection))
+
+    def _left(self, key: str, connection: Http2Connection) -> None:
+        if connection.known:
+            self._arrivals.proved(key)
+        self._leave(key)
 
     def _leave(self, key: str) -> None:
         self._taken -= 1
@@ -161,4 +175,14 @@ def _names(sock: socket.socket, address: object) -> tuple[str, str]:
         uid = uid_of(sock)
         return f"uid {uid}", f"uid {uid}"
     host, port = address[:2] if isinstance(address, tuple) else ("", 0)
+    if sock.family == socket.AF_INET6:
+        return f"[{host}]:{port}", _subnet(str(host))
     return f"{host}:{port}", str(host)
+
+
+def _subnet(host: str) -> str:
+    """What is one peer of IPv6: a subnet, or the IPv4 address that came to a socket of both."""
+    address = ipaddress.IPv6Address(host.partition("%")[0])
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address, SUBNET), strict=False))

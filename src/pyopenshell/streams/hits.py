@@ -17,6 +17,7 @@ from pyopenshell.http2.limits import Limits
 SHELL = (
     "connections",  # on one listening socket (accepting.py)
     "peer_connections",  # of one address or uid
+    "arrivals",  # of a peer that is let in too seldom (arrivals.py)
     "handshake",  # TLS not shaken within its time, or not at all
     "preface",  # HTTP/2 not begun within its time (liveness.py)
     "keepalive",  # nobody there any more
