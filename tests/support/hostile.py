@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,18 +134,26 @@ async def playing(attack: Attack, address: Address, tls: Tls | None) -> AsyncIte
 
 
 async def _alone(name: str, port: str, pki: str = "", seconds: str = "0") -> None:
-    """Attack, again and again for so long; say how it ended and how often, and hold on until standard input ends."""
+    """Attack, again and again for so long; say how it ended and how often, and hold on until standard input ends.
+
+    One that comes too often is turned away, and tries on.
+    """
     attack = next(attack for attack in ATTACKS if attack.name == name)
     tls = make_tls(Path(pki)) if pki else None
     end = time.monotonic() + float(seconds)
+    last = "turned away"
     for times in itertools.count(1):
-        async with playing(attack, ("127.0.0.1", int(port)), tls) as how:
-            if attack.stays:
-                await asyncio.sleep(end - time.monotonic())
-            if time.monotonic() > end:
-                print(how, times, flush=True)
-                await asyncio.to_thread(sys.stdin.read)
-                return
+        with suppress(ConnectionError):
+            async with playing(attack, ("127.0.0.1", int(port)), tls) as last:
+                if attack.stays:
+                    await asyncio.sleep(end - time.monotonic())
+                if time.monotonic() > end:
+                    print(last, times, flush=True)
+                    await asyncio.to_thread(sys.stdin.read)
+                    return
+        if time.monotonic() > end:
+            print(last, times, flush=True)
+            return
 
 
 if __name__ == "__main__":
