@@ -64,6 +64,7 @@ sandboxes = Table(
     Column("host_key_fingerprint", Text, nullable=False),
     Column("facts", JSON, nullable=False),
     Column("resource_version", BigInteger, nullable=False),
+    Column("host", String(63), nullable=False, server_default=""),
     UniqueConstraint("workspace", "name", name="sandboxes_name"),
 )
 
@@ -77,6 +78,7 @@ class SandboxRecord:
 
     `host_key` is the public key line, `host_key_private` the OpenSSH private key in PEM (kept out of the repr).
     `facts` are what the driver told (isolation shape, system, …). `reason` says why the phase is what it is, for people.
+    `host` is the sandbox host that it is on; empty: the gateway's own machine.
     """
 
     id: str
@@ -100,6 +102,7 @@ class SandboxRecord:
     facts: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
     resource_version: int = 1
+    host: str = ""
 
 
 class Sandboxes:
@@ -236,11 +239,8 @@ def _unknown(name_or_id: str) -> OpenShellError:
 
 def _to_row(record: SandboxRecord) -> dict[str, Any]:
     values = {item.name: getattr(record, item.name) for item in dataclasses.fields(record)}
-    values["spec"] = spec_to_json(record.spec)
-    values["phase"] = int(record.phase)
-    for name in ("labels", "annotations", "facts"):
-        values[name] = dict(values[name])
-    return values
+    plain = {name: dict(values[name]) for name in ("labels", "annotations", "facts")}
+    return values | plain | {"spec": spec_to_json(record.spec), "phase": int(record.phase)}
 
 
 def _from_row(row: Row[Any]) -> SandboxRecord:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from pyopenshell.store.api_tokens import ApiTokens
 from pyopenshell.store.database import Database
 from pyopenshell.store.id_bases import IdBases
-from pyopenshell.store.meta import check_version, meta
+from pyopenshell.store.meta import meta, migrate
 from pyopenshell.store.sandboxes import Sandboxes
 from pyopenshell.store.schema import metadata
 from pyopenshell.store.ssh_sessions import SshSessions
@@ -25,7 +25,7 @@ class Store:
 
     @classmethod
     async def open(cls, url: str) -> Store:
-        """Connect, make the tables where they are missing, check the schema version.
+        """Connect, bring an older database to this version, make the tables that are missing.
 
         Raises PRECONDITION for a database of a newer version (naming both), a damaged or read-only one; EXHAUSTED for a
         full disk.
@@ -34,7 +34,7 @@ class Store:
 
         def work(connection: Connection) -> None:
             meta.create(connection, checkfirst=True)
-            check_version(connection)  # before anything else: a newer database is left as it is
+            migrate(connection)  # before anything else: a newer database is left as it is
             metadata.create_all(connection)
 
         try:
