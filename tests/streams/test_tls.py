@@ -7,6 +7,7 @@ import pytest
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.streams import client_context, server_context
+from pyopenshell.streams.tls import authority_context, unverified_context
 
 
 def test_contexts_are_tls_1_3_and_verify(pki: Path) -> None:
@@ -42,3 +43,19 @@ def test_files_that_cannot_be_used_are_named(pki: Path, tmp_path: Path) -> None:
         server_context(rubbish, pki / "tls.key")
     with pytest.raises(OpenShellError, match=r"other\.crt"):
         server_context(pki / "other.crt", pki / "tls.key")
+
+
+def test_an_authority_that_was_never_a_file(pki: Path) -> None:
+    context = authority_context((pki / "ca.crt").read_text())
+    (subject,) = context.get_ca_certs()
+    assert subject["subject"] == ((("commonName", "ca"),),)
+    assert context.check_hostname and context.verify_mode is ssl.CERT_REQUIRED
+    with pytest.raises(OpenShellError, match="cannot use the CA certificate") as caught:
+        authority_context("no certificate")
+    assert caught.value.code is Code.PRECONDITION
+
+
+def test_the_context_that_verifies_nothing_is_tls_1_3_all_the_same() -> None:
+    context = unverified_context()
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_NONE, False)
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_3

@@ -27,6 +27,26 @@ def client_context(ca: Path | None, cert: Path | None = None, key: Path | None =
     return context
 
 
+def authority_context(pem: str) -> ssl.SSLContext:
+    """A client's context that trusts the authority in `pem` alone, and checks the host name. Raises PRECONDITION."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _harden(context)
+    try:
+        context.load_verify_locations(cadata=pem)
+    except (OSError, ValueError) as error:
+        raise OpenShellError(Code.PRECONDITION, f"cannot use the CA certificate: {_words(error)}") from error
+    return context
+
+
+def unverified_context() -> ssl.SSLContext:
+    """A client's context that verifies nothing: to ask who is there, never to tell anything."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _harden(context)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 def server_context(cert: Path, key: Path, client_ca: Path | None = None, *, required: bool = True) -> ssl.SSLContext:
     """A server's context. With `client_ca`, a client must show a certificate of it; with `required` false, it may.
 
