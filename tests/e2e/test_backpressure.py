@@ -41,6 +41,24 @@ kept = []
 while True:
     threading.Thread(target=send, args=(server.accept()[0],), daemon=True).start()
 """
+#: The same for one connection, and then for a minute more: whether a byte of it is taken.
+PATIENT = """
+import socket
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+c, _ = server.accept()
+for seconds in (2, 60):
+    c.settimeout(seconds)
+    n = 0
+    try:
+        while True:
+            n += c.send(bytes(65536))
+    except TimeoutError:
+        print(n, flush=True)
+server.accept()
+"""
+#: What two processes may take more after a minute in which nothing moved: their heartbeats' own, a few pages.
+QUIET = 2 * 1_048_576
 #: Accepts and never reads.
 DEAF = """
 import socket
@@ -81,6 +99,21 @@ def test_a_near_reader_that_stops(own_world: World) -> None:
             assert memory(world) < before + MEMORY
             works(world)
     works(world)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may look into processes that cannot be dumped")
+@pytest.mark.timeout(180)
+def test_nothing_grows_for_a_minute(own_world: World) -> None:
+    world = own_world
+    world.run("sandbox", "create", "web").ok()
+    works(world)
+    with inside(world, "web", PATIENT) as server:
+        assert server.stdout is not None
+        with forwarded(world, "web", int(server.stdout.readline())) as address, socket.create_connection(address):
+            assert int(server.stdout.readline()) < ROOM
+            before = memory(world)
+            assert int(server.stdout.readline()) == 0
+            assert memory(world) < before + QUIET
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may look into processes that cannot be dumped")
