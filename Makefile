@@ -5,7 +5,7 @@ STAMP := $(V)/.stamp
 TESTS ?=
 SECONDS ?= 60
 
-.PHONY: setup demo test test-pythons check proto sabotage conformance fuzz fuzz-check
+.PHONY: setup demo test test-pythons check proto sabotage conformance fuzz fuzz-check machines
 
 setup: $(STAMP)
 
@@ -41,6 +41,10 @@ fuzz: setup
 
 fuzz-check: setup
 	@$(V)/bin/python -m tests.fuzz.check
+
+# nftables and iproute2 for the tests between machines; they are skipped where these or root are missing.
+machines:
+	@tools/machines
 
 proto: setup
 	tools/proto

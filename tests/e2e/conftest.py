@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.machines import Machines
 from tests.support.world import World
 
 
@@ -46,3 +47,11 @@ def lasting_world() -> Iterator[World]:
         world.start()
         yield world
         world.close()
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Machines]:
+    """Three machines; the sandbox host's refuses every connection to it."""
+    with tempfile.TemporaryDirectory(prefix="openshell-three-") as folder, Machines(Path(folder)) as machines:
+        machines.close_firewall(machines.host)
+        yield machines
