@@ -59,10 +59,10 @@ def test_a_supervisor_is_born_without_root(
     spec = spec_to_json(SandboxSpec(workdir="/w"))
     config = SupervisorConfig("id", "web", ids_to_json(ids), spec, "gateway.sock", lifetime, "SECRET", "SECRET")
     opened = [
-        os.open(tmp_path / "far", os.O_PATH),
         os.open(run, os.O_PATH),
         os.dup(near.fileno()),
         os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT),
+        os.open(tmp_path / "far", os.O_PATH),
         *(os.pipe() if lifetime else ()),
     ]
     send_config(near, config, opened[: 4 + lifetime])

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from pyopenshell.drivers.presence import END_SANDBOX
-from pyopenshell.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, Code, OpenShellError
+from pyopenshell.errors import EXIT_ERROR, EXIT_OK, Code, OpenShellError
 from pyopenshell.linux.ids import range_ids
 from pyopenshell.model import SandboxSpec, new_id
 from pyopenshell.supervisor import main as module
 from pyopenshell.supervisor.birth import SupervisorBirth
-from pyopenshell.supervisor.main import main, run_supervisor, supervise
+from pyopenshell.supervisor.main import run_supervisor, supervise
+from pyopenshell.supervisor.reaching import connector
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from tests.support.fake_gateway import FakeGateway
 from tests.support.local_init import LocalInit
@@ -74,7 +75,7 @@ def init(monkeypatch: pytest.MonkeyPatch) -> list[Init]:
 async def test_it_serves_until_init_is_gone(tmp_path: Path, init: list[Init]) -> None:
     born = Born(tmp_path, command=("/bin/sh", "-c", "echo hello; exit 3"))
     async with FakeGateway(tmp_path) as gateway:
-        running = asyncio.create_task(supervise(born.birth))
+        running = asyncio.create_task(supervise(born.birth, connector(born.birth)))
         session = await gateway.connected()
         assert session.authorization == "Bearer secret"
         assert session.hello.sandbox_id == born.birth.sandbox_id
@@ -91,7 +92,7 @@ async def test_its_lifetime_can_be_the_gateways(tmp_path: Path, init: list[Init]
     lifetime, gateways = os.pipe()
     born = Born(tmp_path, lifetime=lifetime)
     async with FakeGateway(tmp_path) as gateway:
-        running = asyncio.create_task(supervise(born.birth))
+        running = asyncio.create_task(supervise(born.birth, connector(born.birth)))
         session = await gateway.connected()
         assert session.hello.main_process.state == pb.MainProcessState.STATE_UNSPECIFIED
         os.close(gateways)
@@ -105,7 +106,7 @@ async def test_asked_to_end_it_ends_the_main_process_first(tmp_path: Path, init:
         tmp_path, command=("/bin/sh", "-c", "trap 'echo bye; exit 9' TERM; echo up; while :; do sleep 0.01; done")
     )
     async with FakeGateway(tmp_path) as gateway:
-        running = asyncio.create_task(supervise(born.birth))
+        running = asyncio.create_task(supervise(born.birth, connector(born.birth)))
         session = await gateway.connected()
         await gateway.pushed.wait()
         gateway.reject = "it is stopped"
@@ -123,18 +124,7 @@ def test_without_init_it_ends_with_an_error(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(module.InitClient, "connect", nothing)
     born = Born(tmp_path)
-    assert run_supervisor(born.birth) == EXIT_ERROR
-    monkeypatch.setattr(module, "supervise", lambda _birth: asyncio.sleep(0))
-    assert run_supervisor(born.birth) == EXIT_OK
+    assert run_supervisor(born.birth, connector(born.birth)) == EXIT_ERROR
+    monkeypatch.setattr(module, "supervise", lambda _birth, _connect: asyncio.sleep(0))
+    assert run_supervisor(born.birth, connector(born.birth)) == EXIT_OK
     born.close()
-
-
-def test_the_command_takes_a_config_socket(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--config-fd", "999"]) == EXIT_USAGE
-    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.close()
-    assert main(["--config-fd", str(its.fileno())]) == EXIT_ERROR
-    its.close()
-    assert "nobody told this child" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main([])

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.model import Target
-from pyopenshell.streams import Call, Channel, DataLeg, Endpoint, GrpcServer, RawLeg, Tally, splice, unary
+from pyopenshell.streams import Call, Channel, DataLeg, Endpoint, GrpcServer, RawLeg, Tally, listen_tcp, splice, unary
 from pyopenshell.wire.convert import put_target
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 
@@ -29,10 +30,12 @@ class FakeSession:
 
 
 class FakeGateway:
-    """`async with FakeGateway(directory)`; listens at `directory/supervisor.sock`."""
+    """`async with FakeGateway(directory)`; listens at `directory/supervisor.sock`, with `tls` at a loopback port."""
 
-    def __init__(self, directory: Path, interval: float = 10.0) -> None:
+    def __init__(self, directory: Path, interval: float = 10.0, tls: ssl.SSLContext | None = None) -> None:
         self.path = directory / "supervisor.sock"
+        self.tls = tls
+        self.port = 0
         self.interval = interval
         self.sessions: asyncio.Queue[FakeSession] = asyncio.Queue()
         self.session: FakeSession | None = None
@@ -68,6 +71,11 @@ class FakeGateway:
                 f"{SERVICE}FinalizeMainProcessExit": unary(pb.FinalizeMainProcessExitRequest, self._finalize),
             }
         )
+        if self.tls is not None:
+            listener = listen_tcp("127.0.0.1", self.port)
+            self.port = listener.getsockname()[1]
+            await self._server.serve(listener, self.tls)
+            return
         self.path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(self.path))

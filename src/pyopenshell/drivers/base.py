@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pyopenshell.drivers.remote import RemoteGateway
 from pyopenshell.model import SandboxSpec
 
 #: What a process of a sandbox is.
@@ -28,7 +29,8 @@ class Birth:
     """Everything that a sandbox and its supervisor are told when they start.
 
     `token` is the signed token of the sandbox, `host_key` its private SSH host key in OpenSSH's PEM form; both are
-    secrets and absent from `repr`. `gateway_socket` is the absolute path of the Unix socket that the supervisor dials.
+    secrets and absent from `repr`. The supervisor dials `remote` where that is set, else `gateway_socket`, the absolute path
+    of a Unix socket.
     `id_base` is the first of the sandbox's 65,537 host ids where the gateway is root (the last is the supervisor's),
     otherwise 0.
     """
@@ -41,6 +43,7 @@ class Birth:
     gateway_socket: str
     id_base: int = 0
     lifetime_gateway: bool = False
+    remote: RemoteGateway | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

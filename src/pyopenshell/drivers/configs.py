@@ -42,8 +42,8 @@ class InitConfig:
 
 @dataclass(frozen=True, slots=True)
 class SupervisorConfig:
-    """For SUPERVISOR. Descriptors: gateway's directory, the sandbox's run directory, orders, log, and maybe the
-    lifetime.
+    """For SUPERVISOR. Descriptors: the sandbox's run directory, orders, log, then the gateway's directory where
+    `gateway_socket` names a socket in it, and maybe the lifetime. `remote` is a `RemoteGateway` in its place.
     """
 
     sandbox_id: str
@@ -54,6 +54,7 @@ class SupervisorConfig:
     lifetime: bool
     token: str = field(repr=False)
     host_key: str = field(repr=False)
+    remote: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

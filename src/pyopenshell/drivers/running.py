@@ -7,7 +7,7 @@ import errno
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pyopenshell.drivers import limits, presence
@@ -151,29 +151,31 @@ async def make_init(
 async def make_supervisor(zygote: Zygote, running: Running, lifetime: Sequence[int]) -> None:
     """Have a supervisor born for a sandbox whose init lives. Raises what `zygote.answer` does."""
     birth = running.birth
-    gateway = Path(birth.gateway_socket)
+    gateway = None if birth.remote is not None else Path(birth.gateway_socket)
     config = SupervisorConfig(
         sandbox_id=birth.sandbox_id,
         name=birth.name,
         ids=ids_to_json(running.ids),
         spec=spec_to_json(birth.spec),
-        gateway_socket=gateway.name,
+        gateway_socket="" if gateway is None else gateway.name,
         lifetime=bool(lifetime),
         token=birth.token,
         host_key=birth.host_key,
+        remote=None if birth.remote is None else asdict(birth.remote),
     )
     log_start = running.files.log_size("supervisor")
     opened: list[int] = []
     orders: socket.socket | None = None
     try:
-        opened.append(os.open(gateway.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         opened.append(os.open(running.files.run, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         if running.userns < 0:
             running.userns = await user_namespace(running.init, running.files.run)
         orders = await zygote.admit(birth.sandbox_id, [running.userns, *running.procs])
         opened.append(running.files.open_log("supervisor"))
+        if gateway is not None:
+            opened.append(os.open(gateway.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         with await zygote.child(OrderKind.SUPERVISOR, birth.sandbox_id) as sock:
-            send_config(sock, config, [*opened[:2], orders.fileno(), opened[2], *lifetime])
+            send_config(sock, config, [opened[0], orders.fileno(), *opened[1:], *lifetime])
             message, fds = await answer(
                 sock, "born", last_words=lambda: running.files.last_words("supervisor", log_start)
             )

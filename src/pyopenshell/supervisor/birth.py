@@ -20,6 +20,7 @@ from typing import Any
 from pyopenshell.drivers import presence
 from pyopenshell.drivers.configs import ids_of, receive_config, spec_from_json
 from pyopenshell.drivers.messages import BadMessageError, close_all, receive_message, send_message
+from pyopenshell.drivers.remote import RemoteGateway
 from pyopenshell.linux.confine import give_root_up
 from pyopenshell.linux.descriptors import check_stream_socket
 from pyopenshell.linux.ids import Ids, Shape
@@ -36,9 +37,9 @@ class SupervisorBirth:
     """What a supervisor is born with. The descriptors are its own to close; `lifetime` is -1 where it outlives the
     gateway.
 
-    Dial the gateway at `/proc/self/fd/<gateway_directory>/<gateway_socket>`. `orders` takes SSH orders for this sandbox
-    alone (`drivers.orders.send_order`). `run_directory` is what `InitClient.connect` wants. The process holds its
-    presence (`drivers/presence.py`), by which a driver finds it, for as long as it lives.
+    Dial the gateway at `remote` where that is set, else at `/proc/self/fd/<gateway_directory>/<gateway_socket>`. `orders`
+    takes SSH orders for this sandbox alone (`drivers.orders.send_order`). `run_directory` is what `InitClient.connect`
+    wants. The process holds its presence (`drivers/presence.py`), by which a driver finds it, for as long as it lives.
     """
 
     sandbox_id: str
@@ -48,12 +49,13 @@ class SupervisorBirth:
     host_key: str = field(repr=False)
     ids: Ids
     gateway_socket: str  #: the socket's file name inside `gateway_directory`
-    gateway_directory: int
+    gateway_directory: int  #: -1 where the gateway is remote
     run_directory: int
     orders: socket.socket
     lifetime: int
     presence: int  #: locked for as long as it stays open: never close it
     config: socket.socket | None = None  #: where the driver waits to be told; spent by `give_up_root`
+    remote: RemoteGateway | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,12 @@ def receive(config: socket.socket) -> SupervisorBirth:
     """
     raw, fds = receive_config(config)
     lifetime = bool(raw["lifetime"])
-    if len(fds) != 4 + lifetime:
+    remote = None if raw["remote"] is None else RemoteGateway(**raw["remote"])
+    near = remote is None
+    if len(fds) != 3 + near + lifetime:
         close_all(fds)
         raise BadMessageError("a supervisor's descriptors are not complete")
-    gateway_directory, run_directory, orders, log = fds[:4]
+    run_directory, orders, log = fds[:3]
     os.dup2(log, 2)
     os.close(log)
     set_title(f"openshell-supervisor: {raw['name']}")
@@ -96,12 +100,13 @@ def receive(config: socket.socket) -> SupervisorBirth:
         host_key=raw["host_key"],
         ids=ids_of(**raw["ids"]),
         gateway_socket=raw["gateway_socket"],
-        gateway_directory=gateway_directory,
+        gateway_directory=fds[3] if near else -1,
         run_directory=run_directory,
         orders=socket.socket(fileno=orders),
-        lifetime=fds[4] if lifetime else -1,
+        lifetime=fds[-1] if lifetime else -1,
         presence=lock,
         config=config,
+        remote=remote,
     )
 
 

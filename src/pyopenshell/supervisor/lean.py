@@ -1,9 +1,9 @@
 """The zygote's first module: says what will never be imported in it, before anything else is, and then starts it.
 
-What a zygote imports is in the memory of every sandbox. Some of it nobody needs: TLS (a supervisor dials a Unix socket),
-OpenSSL a second time behind `hashlib` (the cryptography library brings its own), certificates, UMAC, scp and the line
-editor of asyncssh (X.509 keys are not spoken, only AEAD ciphers are, and the rest are commands inside), the pure Python
-half of protobuf, and Python's own syntax trees.
+What a zygote imports is in the memory of every sandbox. Some of it nobody needs: TLS (a supervisor dials a Unix socket; one
+whose gateway is on another machine loads it for itself), OpenSSL a second time behind `hashlib` (the cryptography library
+brings its own), certificates, UMAC, scp and the line editor of asyncssh (X.509 keys are not spoken, only AEAD ciphers are,
+and the rest are commands inside), the pure Python half of protobuf, and Python's own syntax trees.
 
     ABSENT   their importers go on without them: `None` in `sys.modules` is an ImportError (the import system, 5.3.1)
     EMPTY    their importers want names of them, which nobody uses: `object` stands for each
@@ -17,6 +17,7 @@ where pip installed this, they are loaded.
 
 from __future__ import annotations
 
+import importlib
 import importlib._bootstrap_external as finding  # importlib.util has a name of its own for what is wanted of it
 import os
 import sys
@@ -46,6 +47,21 @@ def leave_out() -> None:
         for each in wanted:
             setattr(empty, each, object)
     sys.modules.update(ALIASES)
+
+
+def let_tls_in() -> None:
+    """Load TLS after all, in the one kind of child that needs it: a supervisor whose gateway is on another machine.
+
+    asyncio found none when it was imported, so its modules that looked for it look again.
+    """
+    if sys.modules.get("ssl", types) is not None:
+        return
+    del sys.modules["ssl"]
+    import ssl
+    from asyncio import base_events, selector_events, sslproto
+
+    base_events.ssl = selector_events.ssl = ssl  # type: ignore[attr-defined]
+    importlib.reload(sslproto)
 
 
 def prefer_bytecode_without_docstrings() -> None:

@@ -5,26 +5,21 @@
                                                 └─ until init is gone, or the lifetime pipe ends, or END_SANDBOX: the
                                                    main process is asked to end then, and waited for
 
-Wiring alone. The zygote calls `born` in a fork; `main` (the command `openshell-supervisor`) is the same for a starter that
-has no zygote and hands the config socket over as a descriptor.
+Wiring alone. The zygote calls `born` in a fork.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
-import sys
-from collections.abc import Sequence
 from typing import Any
 
 from pyopenshell import log as logs_to
-from pyopenshell.drivers.messages import BadMessageError, readable
+from pyopenshell.drivers.messages import readable
 from pyopenshell.drivers.presence import END_SANDBOX
-from pyopenshell.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, OpenShellError
+from pyopenshell.errors import EXIT_ERROR, EXIT_OK, OpenShellError
 from pyopenshell.streams.contract import ByteStream
-from pyopenshell.streams.grpc_client import Channel, Endpoint
 from pyopenshell.streams.sockets import adopt
 from pyopenshell.supervisor.birth import SupervisorBirth, give_up_root, receive
 from pyopenshell.supervisor.credential import Credential
@@ -32,7 +27,8 @@ from pyopenshell.supervisor.dial import Dialler
 from pyopenshell.supervisor.init_client import InitClient
 from pyopenshell.supervisor.logs import LogPusher, LogRing
 from pyopenshell.supervisor.mainproc import MainProcess
-from pyopenshell.supervisor.session import Session
+from pyopenshell.supervisor.reaching import connector
+from pyopenshell.supervisor.session import Connect, Session
 from pyopenshell.supervisor.ssh_start import SshStarter
 from pyopenshell.supervisor.usage import usage
 
@@ -42,22 +38,23 @@ log = logging.getLogger("pyopenshell.supervisor")
 def born(config: socket.socket, _trusted: list[int]) -> int:
     """Entry of the zygote's fork: a supervisor until its sandbox ends. Returns the exit status."""
     birth = receive(config)
+    connect = connector(birth)  # before root is given up: what TLS needs may lie where the sandbox's id cannot read
     give_up_root(birth)
     logs_to.configure(birth.spec.log_level or "info")
-    return run_supervisor(birth)
+    return run_supervisor(birth, connect)
 
 
-def run_supervisor(birth: SupervisorBirth) -> int:
+def run_supervisor(birth: SupervisorBirth, connect: Connect) -> int:
     """Serve the sandbox until its init is gone or its lifetime ends. Returns the exit status."""
     try:
-        asyncio.run(supervise(birth))
+        asyncio.run(supervise(birth, connect))
     except OpenShellError as error:
         log.error("%s", error)
         return EXIT_ERROR
     return EXIT_OK
 
 
-async def supervise(birth: SupervisorBirth) -> None:
+async def supervise(birth: SupervisorBirth, connect: Connect) -> None:
     """Wire everything together and wait for the end. Raises OpenShellError where init cannot be reached."""
     init = await InitClient.connect(birth.run_directory)
     try:
@@ -66,10 +63,6 @@ async def supervise(birth: SupervisorBirth) -> None:
         pusher = LogPusher(ring, birth.sandbox_id, metadata)
         main_process = MainProcess(init, birth.spec.command, ring, birth.sandbox_id, metadata)
         await main_process.start()
-
-        async def connect() -> Channel:
-            path = f"/proc/self/fd/{birth.gateway_directory}/{birth.gateway_socket}"
-            return await Channel.connect(Endpoint(unix=path))
 
         async def connect_inside(host: str, port: int) -> ByteStream:
             return await adopt(await init.dial(host, port))
@@ -130,32 +123,3 @@ async def _ended(lifetime: int) -> str:
     """Nothing is ever written to the pipe: it is readable at its end alone."""
     await readable(lifetime)
     return "its gateway has ended"
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command `openshell-supervisor`."""
-    import argparse  # here, because the zygote loads this file for all its children, who need none
-
-    parser = argparse.ArgumentParser(
-        prog="openshell-supervisor",
-        description="Serve one sandbox. The gateway starts it; there is nothing to start by hand.",
-        epilog="example: openshell-supervisor --config-fd 3  (a SEQPACKET socket on which the config comes)",
-    )
-    parser.add_argument("--config-fd", type=int, required=True, metavar="N", help="descriptor of the config socket")
-    given = parser.parse_args(argv)
-    try:
-        config = socket.socket(fileno=os.dup(given.config_fd))
-    except OSError as error:
-        print(f"openshell-supervisor: descriptor {given.config_fd}: {error.strerror}", file=sys.stderr)
-        return EXIT_USAGE
-    try:
-        return born(config, [])
-    except (BadMessageError, EOFError, OSError) as error:
-        print(f"openshell-supervisor: no config came: {error}", file=sys.stderr)
-        return EXIT_ERROR
-    finally:
-        config.close()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
