@@ -40,7 +40,7 @@ async def refusal(kit: Kit, path: str, **more: object) -> Code | None:
     return None
 
 
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.USER, Role.SUPERVISOR])
 async def test_every_call_lets_in_its_roles_alone(kit: Kit, role: Role) -> None:
     sandbox = await kit.ready()
     supervisor = kit.supervisor(sandbox)
@@ -50,7 +50,7 @@ async def test_every_call_lets_in_its_roles_alone(kit: Kit, role: Role) -> None:
         Role.SUPERVISOR: {"channel": await kit.connect_far(), "metadata": supervisor.metadata},
     }[role]
     tried = 0
-    for rpc in kit.gateway._rpcs:
+    for rpc in kit.gateway.services.rpcs():
         found = await refusal(kit, rpc.path, **more)
         assert (found is Code.FORBIDDEN) == (role not in RULES[rpc.action].roles), f"{role} at {rpc.path}: {found}"
         tried += 1
@@ -59,12 +59,12 @@ async def test_every_call_lets_in_its_roles_alone(kit: Kit, role: Role) -> None:
 
 async def test_no_call_is_open_to_nobody(kit: Kit) -> None:
     for channel in (await kit.connect_tls(cert=False), await kit.connect_far()):
-        for rpc in kit.gateway._rpcs:
+        for rpc in kit.gateway.services.rpcs():
             assert await refusal(kit, rpc.path, channel=channel) is Code.UNAUTHENTICATED, rpc.path
 
 
 async def test_every_served_call_is_in_the_protos_and_in_the_policy(kit: Kit) -> None:
-    for rpc in kit.gateway._rpcs:
+    for rpc in kit.gateway.services.rpcs():
         assert rpc.path == path_of(rpc.action)
         assert rpc.action in RULES
         assert sum(fn is not None for fn in (rpc.one, rpc.many, rpc.raw)) == 1

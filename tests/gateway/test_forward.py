@@ -480,7 +480,7 @@ async def test_a_token_that_expires_cuts_its_live_streams(kit: Kit) -> None:
     await kit.ready()
     leg = await live(kit, ssh("web", await kit.token()))
     (relay,) = await relays(kit)
-    board = kit.gateway.board
+    board = kit.gateway.services.board
     assert relay.channel_id in board.switchboard._ends._at
     board.switchboard._ends.set(relay.channel_id, board.now())  # a day later
     board._tick()
@@ -501,7 +501,7 @@ async def test_an_api_token_that_expires_cuts_what_it_opened(kit: Kit) -> None:
     metadata = await kit.api_token()
     leg = await live(kit, files("web"), channel=await kit.connect_tls(cert=False), metadata=metadata)
     (relay,) = await relays(kit)
-    board = kit.gateway.board
+    board = kit.gateway.services.board
     assert relay.channel_id in board.switchboard._ends._at
     board.switchboard._ends.set(relay.channel_id, board.now())  # a month later
     board._tick()

@@ -80,7 +80,7 @@ async def test_a_late_finalize_of_an_earlier_run_does_no_harm(
     await kit.call("StartSandbox", pb.StartSandboxRequest(name="web"), pb.SandboxResponse)
     again = await kit.until("web", pb.SANDBOX_PHASE_READY)
     assert again.status.main_process_instance_id == "main-2"
-    await kit.gateway.lifecycle._finalize_later(again.metadata.id, "main-1")
+    await kit.gateway.services.lifecycle._finalize_later(again.metadata.id, "main-1")
     assert (await kit.get()).status.phase == pb.SANDBOX_PHASE_READY
 
 
@@ -151,7 +151,7 @@ async def test_a_stop_that_fails_can_be_asked_for_again(kit: Kit, caplog: pytest
 
 async def test_a_full_disk_under_the_database_leaves_nothing_running(kit: Kit) -> None:
     stopped, full = asyncio.Event(), OpenShellError(Code.EXHAUSTED, "the database's disk is full")
-    table = kit.gateway.registry.table
+    table = kit.gateway.services.registry.table
     create, edit = table.create, table.edit
 
     async def refuse(*args: object) -> None:
@@ -179,7 +179,7 @@ async def test_a_full_disk_under_the_database_leaves_nothing_running(kit: Kit) -
 async def test_a_report_for_what_is_deleted_is_nothing(kit: Kit) -> None:
     sandbox = await kit.ready()
     await kit.call("DeleteSandbox", pb.DeleteSandboxRequest(name="web"), pb.DeleteSandboxResponse)
-    lifecycle = kit.gateway.lifecycle
+    lifecycle = kit.gateway.services.lifecycle
     lifecycle.failed(sandbox.metadata.id, "late")
     lifecycle.main_process_is_over(sandbox.metadata.id)
     await lifecycle.supervisor_is_here(sandbox.metadata.id, "late")

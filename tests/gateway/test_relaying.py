@@ -127,12 +127,12 @@ async def test_the_end_of_a_command_is_audited_from_its_supervisors_report(
     channel, opened = await exec_relay(kit, "make", "x" * 5000)
     if lost:
         channel.stream.abort("gone")
-        await until(lambda: not kit.gateway.board.lines())
+        await until(lambda: not kit.gateway.services.board.lines())
     supervisor = kit.supervisor(sandbox)
     for _ in range(2):  # a report that is doubled is told once
         await supervisor.send(exec_ended=pb.ExecEnded(channel_id=opened.channel_id, how=how))
     await supervisor.send(exec_ended=pb.ExecEnded(channel_id="unknown", how=how))
-    await until(lambda: not (kit.gateway.relaying._commands or kit.gateway.relaying._unreported))
+    await until(lambda: not (kit.gateway.services.relaying._commands or kit.gateway.services.relaying._unreported))
     if not lost:
         channel.stream.abort("the test is over")
     told = [event for event in await audited(kit) if event["class_uid"] == 1007]
@@ -146,7 +146,7 @@ async def test_a_report_of_another_sandboxs_command_is_nothing(kit: Kit) -> None
     await kit.ready()
     other = await kit.ready("other")
     channel, opened = await exec_relay(kit, "true")
-    relaying = kit.gateway.relaying
+    relaying = kit.gateway.services.relaying
     relaying.note_exit(other.metadata.id, opened.channel_id, pb.ExecExit(code=0))
     assert list(relaying._commands) == [opened.channel_id]
     channel.stream.abort("the test is over")
@@ -161,5 +161,5 @@ async def test_what_is_never_reported_is_forgotten_in_the_end(kit: Kit, monkeypa
     for _ in range(3):
         channel, opened = await exec_relay(kit, "true")
         channel.stream.abort("gone")
-        await until(lambda: not kit.gateway.board.lines())
-    assert list(kit.gateway.relaying._unreported) == [opened.channel_id]
+        await until(lambda: not kit.gateway.services.board.lines())
+    assert list(kit.gateway.services.relaying._unreported) == [opened.channel_id]

@@ -115,7 +115,9 @@ class Reaped:
 
 async def test_the_reaper_goes_on_after_a_failure(kit: Kit) -> None:
     tokens = Reaped()
-    service = SshSessionService(kit.gateway.registry, tokens, kit.gateway.board, kit.gateway.trail, ("", "", 0))  # type: ignore[arg-type]
+    service = SshSessionService(
+        kit.gateway.services.registry, tokens, kit.gateway.services.board, kit.gateway.trail, ("", "", 0)
+    )  # type: ignore[arg-type]
     reaping = asyncio.ensure_future(service.reap(0.0))
     await tokens.third.wait()
     reaping.cancel()

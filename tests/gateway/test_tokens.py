@@ -95,7 +95,7 @@ async def test_a_stream_that_was_let_in_before_a_revocation_opens_nothing_after_
     await kit.ready()
     metadata = await kit.api_token()
     call = await (await kit.connect_tls(cert=False)).open("/openshell.v1.OpenShell/ForwardTcp", metadata=metadata)
-    await until(lambda: bool(kit.gateway._leases._held))
+    await until(lambda: bool(kit.gateway.services.leases._held))
     await kit.extension("RevokeToken", ext.RevokeTokenRequest(id="ci"), ext.RevokeTokenResponse)
     await call.send(pb.TcpForwardFrame(init=files("web")))
     with pytest.raises(OpenShellError, match="was revoked") as caught:

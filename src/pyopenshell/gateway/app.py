@@ -1,14 +1,13 @@
 """A whole gateway as one object: made from settings and a driver, started on any port, drained, closed.
 
-`main.py` makes one of the configuration; tests make one of a fake driver. Everything is put together here and nowhere else,
-in the order in which it depends on each other, and taken apart in the opposite one.
+`main.py` makes one of the configuration; tests make one of a fake driver. What is opened here is closed in the opposite
+order; what it is made of inside is put together in `services.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 import ssl
 import time
@@ -19,40 +18,19 @@ from pyopenshell.audit.base import Source
 from pyopenshell.audit.log import AuditLog
 from pyopenshell.drivers.base import Driver
 from pyopenshell.gateway import sockets
-from pyopenshell.gateway.admission import Admission
-from pyopenshell.gateway.api_tokens import TokenBook
-from pyopenshell.gateway.auth import Authenticator, Door
-from pyopenshell.gateway.births import Births
-from pyopenshell.gateway.board import Board
-from pyopenshell.gateway.door import EXTENSION, OPENSHELL, Doorkeeper, Rpc
+from pyopenshell.gateway.auth import Door
+from pyopenshell.gateway.door import EXTENSION, OPENSHELL, Doorkeeper
 from pyopenshell.gateway.draining import Draining
-from pyopenshell.gateway.exec import ExecService
-from pyopenshell.gateway.forward import ForwardService
 from pyopenshell.gateway.health import SERVICE as HEALTH
 from pyopenshell.gateway.health import HealthService
-from pyopenshell.gateway.info import InfoService
 from pyopenshell.gateway.jwt import SupervisorTokens
-from pyopenshell.gateway.leases import Leases
-from pyopenshell.gateway.lifecycle import Lifecycle
-from pyopenshell.gateway.log_book import LogBook
-from pyopenshell.gateway.logs import LogService
 from pyopenshell.gateway.pki import ensure_pki
 from pyopenshell.gateway.reflection import SERVICES as REFLECTION
 from pyopenshell.gateway.reflection import ReflectionService
-from pyopenshell.gateway.registry import Registry
-from pyopenshell.gateway.relaying import Relaying
-from pyopenshell.gateway.sandboxes import SandboxService
-from pyopenshell.gateway.session_tokens import SessionTokens
+from pyopenshell.gateway.services import Foundation, Services
 from pyopenshell.gateway.settings import Settings
-from pyopenshell.gateway.ssh_sessions import SshSessionService
-from pyopenshell.gateway.supervisors import SupervisorService
-from pyopenshell.gateway.tokens import ExtensionService
 from pyopenshell.gateway.trail import Trail
-from pyopenshell.gateway.watch import WatchService
 from pyopenshell.gateway.work import Work
-from pyopenshell.linux import memory
-from pyopenshell.relay.sessions import Sessions
-from pyopenshell.relay.switchboard import Switchboard
 from pyopenshell.store.database import sqlite_url
 from pyopenshell.store.lock import RUNTIME_HINT, StateLock
 from pyopenshell.store.store import Store
@@ -62,7 +40,6 @@ from pyopenshell.streams.tls import server_context
 from pyopenshell.streams.windows import WindowBudget
 
 CLOSE_TIMEOUT = 2.0  # seconds for calls that were told to end
-HEARTBEATS_MISSED = 3  # intervals of silence that end a session
 
 logger = logging.getLogger("pyopenshell.gateway")
 
@@ -97,7 +74,7 @@ class Gateway:
 
     def hurry(self) -> None:
         """The moment that `stop` gives to relays is over."""
-        self.board.close()
+        self.services.board.close()
 
     async def stop(self) -> None:
         """Take no more, let relays end for a moment, close. Sandboxes run on, unless their lifetime is the gateway's."""
@@ -106,10 +83,10 @@ class Gateway:
         self._draining.begin()
         logger.info("gateway %s stops", self.settings.name)
         self._health.stop_serving()
-        await self.board.idle(self.settings.drain_timeout)
+        await self.services.board.idle(self.settings.drain_timeout)
         drained = [asyncio.ensure_future(server.drain(CLOSE_TIMEOUT)) for server in self._servers]
-        self.board.close()
-        self._watch.close()
+        self.services.board.close()
+        self.services.watch.close()
         await asyncio.wait(drained, timeout=CLOSE_TIMEOUT)
         await self._stack.aclose()
         for drain in drained:
@@ -143,59 +120,20 @@ class Gateway:
         tls = server_context(files.server_cert, files.server_key, files.ca_cert, required=False)
         self._stack.push_async_callback(self.driver.close)
         facts = await self.driver.probe()
-        self._assemble(store, SupervisorTokens(pki, settings.name, ttl=settings.supervisor_token_ttl), facts)
-        await self.lifecycle.adopt_all()
+        under = Foundation(
+            settings,
+            self.driver,
+            store,
+            self.trail,
+            SupervisorTokens(pki, settings.name, ttl=settings.supervisor_token_ttl),
+            facts,
+            self.port,
+            lambda: not self._draining,
+        )
+        self.services = Services(under, stack, self._work)
+        await self.services.lifecycle.adopt_all()
         await self._listen(tcp, tls)
         logger.info("gateway %s serves at %s", settings.name, self.endpoint)
-
-    def _assemble(self, store: Store, supervisor_tokens: SupervisorTokens, facts: Mapping[str, str]) -> None:
-        settings, trail = self.settings, self.trail
-        beat = settings.heartbeat_interval
-        rules = Switchboard(Sessions(beat, HEARTBEATS_MISSED * beat, settings.grace), settings.claim_timeout)
-        self.board = Board(rules)
-        self.board.on_idle = memory.trim
-        self.registry = Registry(store.sandboxes)
-        births = Births(
-            supervisor_tokens,
-            store.id_bases,
-            str(settings.runtime / sockets.FAR_DIRECTORY / sockets.FAR_SOCKET),
-            ranges=facts.get("isolation") == "range",
-            lifetime_gateway=settings.lifetime_gateway,
-        )
-        self.lifecycle = Lifecycle(self.registry, self.driver, self.board, births)
-        self._stack.push_async_callback(self.lifecycle.close)
-        self._stack.push_async_callback(self._work.close)
-        book = LogBook(settings.state / "sandboxes")
-        api_tokens = TokenBook(store.api_tokens)
-        session_tokens = SessionTokens(
-            store.ssh_sessions, ttl=settings.session_ttl, grant_max=settings.limits.granted_per_sandbox
-        )
-        self.authenticator = Authenticator(
-            owner=settings.owner, owner_uid=os.geteuid(), api_tokens=api_tokens, supervisor_tokens=supervisor_tokens
-        )
-        self._leases = Leases(trail.wall)
-        admission = Admission(self.registry, session_tokens, settings.limits, trail)
-        relaying = self.relaying = Relaying(admission, self.board, trail)
-        first = settings.first_message_timeout
-        self._watch = WatchService(self.registry, book, self.lifecycle.attachments)
-        ssh = SshSessionService(self.registry, session_tokens, self.board, trail, ("https", settings.host, self.port))
-        self._work.beside(ssh.reap(), "reaper")
-        supervisors = SupervisorService(
-            self.registry, self.board, self.lifecycle, relaying, supervisor_tokens, trail, first_timeout=first
-        )
-        people = (
-            SandboxService(self.registry, self.lifecycle, book, trail),
-            ssh,
-            ForwardService(relaying, init_timeout=first),
-            ExecService(relaying, start_timeout=first),
-            self._watch,
-            LogService(self.registry, book),
-            InfoService(settings.version, self.driver.name, facts, lambda: not self._draining),
-            ExtensionService(
-                self.registry, self.board, self.driver, api_tokens, store.ssh_sessions, self._leases, trail
-            ),
-        )
-        self._rpcs: list[Rpc] = [rpc for service in (*people, supervisors) for rpc in service.rpcs()]
 
     async def _listen(self, tcp: socket.socket, tls: ssl.SSLContext) -> None:
         services = (OPENSHELL, EXTENSION, HEALTH, *REFLECTION)
@@ -226,5 +164,6 @@ class Gateway:
         await by_door[Door.FAR].serve(far)
 
     def _handlers(self, door: Door, open_to_all: Mapping[str, Handler]) -> dict[str, Handler]:
-        keeper = Doorkeeper(door, self.authenticator, self.trail, self._leases, refuse=self._draining.refuse)
-        return {**open_to_all, **keeper.handlers(self._rpcs)}
+        inside = self.services
+        keeper = Doorkeeper(door, inside.authenticator, self.trail, inside.leases, refuse=self._draining.refuse)
+        return {**open_to_all, **keeper.handlers(inside.rpcs())}
