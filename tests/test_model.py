@@ -24,6 +24,7 @@ from pyopenshell.model import (
     check_name,
     is_id,
     new_id,
+    parse_bind,
     parse_loopback,
 )
 
@@ -167,3 +168,26 @@ def test_impossible_timeouts(timeout: float) -> None:
 
 def test_phases_are_shown_as_words() -> None:
     assert Phase.COMPLETED.label == "Completed"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("0.0.0.0:17670", ("0.0.0.0", 17670)),
+        ("127.0.0.1", ("127.0.0.1", None)),
+        ("[::]:0", ("::", 0)),
+        ("[::1]", ("::1", None)),
+        ("2001:DB8::1", ("2001:db8::1", None)),
+    ],
+)
+def test_where_to_listen(text: str, found: tuple[str, int | None]) -> None:
+    assert parse_bind(text) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["", "lab:1", ":17670", "0.0.0.0:", "0.0.0.0:65536", "1.2.3:4", "[1.2.3", "fe80::1%lo"]
+)
+def test_nowhere_to_listen(text: str) -> None:
+    with pytest.raises(OpenShellError, match="nowhere to listen") as caught:
+        parse_bind(text)
+    assert caught.value.code is Code.INVALID

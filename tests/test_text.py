@@ -46,6 +46,7 @@ def test_what_is_clean_can_be_printed_and_stays(text: str) -> None:
     [
         (f"got {TOKEN} here", f"got {HIDDEN} here"),
         (f"--token=oss_{TOKEN[4:]}", f"--token={HIDDEN}"),
+        (f"os-user://lab:1/osi_{'a2' * 16}.00", f"os-user://lab:1/{HIDDEN}.00"),
         (f"x{JWT}", f"x{JWT}"),
         (f"jwt {JWT}.", f"jwt {HIDDEN}."),
         ("Authorization: Bearer abcdefgh1234==", f"Authorization: Bearer {HIDDEN}"),

@@ -90,6 +90,24 @@ def check_port(port: int, what: str = "port") -> int:
     return port
 
 
+def parse_bind(text: str) -> tuple[str, int | None]:
+    """(address, port or None) of `ADDR`, `ADDR:PORT` or `[ADDR]:PORT`, ADDR being an IP literal to listen on; 0 is any port.
+
+    Raises INVALID.
+    """
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?|([0-9A-Fa-f:.]+)", text, re.ASCII)
+    try:
+        address = ipaddress.ip_address((found[1] or found[2] or found[4]) if found else "")
+        port = int(found[3]) if found and found[3] else None
+        if (port or 0) <= PORT_MAX:
+            return str(address), port
+    except ValueError:
+        pass
+    raise OpenShellError(
+        Code.INVALID, f"{text[:80]!r} is nowhere to listen", hint="use ADDRESS:PORT, as 0.0.0.0:17670 or [::]:17670"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SshTarget:
     """The sandbox's SSH server. `authorized_key` is one OpenSSH public key line, or empty for `none`."""

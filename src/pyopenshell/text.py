@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u206
 
 #: What a text must hold, in lower case, before the pattern behind it is tried (most texts hold none of these).
 _SECRETS = (
-    ("os", re.compile(r"\bos[ts]_[A-Za-z0-9_-]{16,}"), HIDDEN),  # tokens of ours
+    ("os", re.compile(r"\bos[ist]_[A-Za-z0-9_-]{16,}"), HIDDEN),  # tokens and invitations of ours
     (
         "ey",
         re.compile(r"(?<![A-Za-z0-9_-])ey[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),

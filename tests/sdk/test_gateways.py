@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.sdk.gateways import Endpoint, Registry
+from pyopenshell.sdk.gateways import Endpoint, Registry, add_fields
 from pyopenshell.sdk.paths import Paths
 
 LAB = Endpoint("https", "lab.example", 8443)
@@ -126,3 +126,25 @@ def test_metadata_that_is_none(paths: Paths, text: str) -> None:
     assert caught.value.code is Code.PRECONDITION
     registry.save("lab", LAB, is_remote=True, auth_mode="mtls")
     assert registry.load("lab").endpoint == LAB
+
+
+def test_further_fields_are_kept(paths: Paths) -> None:
+    registry = Registry(paths)
+    made = registry.save("lab", LAB, is_remote=True, auth_mode="mtls", extra={"renew_after": 7.5})
+    assert made.extra["renew_after"] == 7.5
+    add_fields(made, {"renew_after": 9, "other": "x"})
+    assert made.extra["renew_after"] == 9
+    again = registry.save("lab", LAB, is_remote=True, auth_mode="mtls")
+    assert (again.extra["renew_after"], again.extra["other"]) == (9, "x")
+    registry.remove("lab")
+    add_fields(made, {"renew_after": 10})
+    assert registry.names() == []
+
+
+def test_a_name_that_is_free(paths: Paths) -> None:
+    registry = Registry(paths)
+    assert registry.free_name("lab") == "lab"
+    for taken in ("lab", "lab-2", "x" * 63):
+        registry.save(taken, LAB, is_remote=True, auth_mode="mtls")
+    assert registry.free_name("lab") == "lab-3"
+    assert registry.free_name("x" * 63) == "x" * 59 + "-2"

@@ -7,7 +7,9 @@ import pytest
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.streams import Call, Channel, Endpoint, StreamBroken, client_context, listen_tcp
+from pyopenshell.streams.grpc_client import clock_words
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
+from tests.support.enrolment import EnrollingGateway
 from tests.support.stream_pairs import Tls, running
 
 
@@ -218,3 +220,17 @@ async def test_metadata_that_cannot_travel_is_refused_before_anything_is_sent() 
         with pytest.raises(OpenShellError, match="not printable"):
             await channel.open("/s", metadata=[("authorization", "Bearer \n")])
         await channel.close()
+
+
+@pytest.mark.parametrize(("start", "end", "told"), [(3600.0, 7200.0, "not yet valid"), (-7200.0, -3600.0, "expired")])
+async def test_a_certificate_out_of_its_time_names_the_clock(
+    tmp_path: Path, start: float, end: float, told: str
+) -> None:
+    gateway = await EnrollingGateway(tmp_path).start(start=start, end=end)
+    try:
+        with pytest.raises(OpenShellError, match=f"{told} .this machine's clock says .* UTC") as caught:
+            await Channel.connect(Endpoint("127.0.0.1", gateway.port), client_context(tmp_path / "ca.crt"))
+        assert (caught.value.code, caught.value.hint) == (Code.UNAUTHENTICATED, "is that clock right?")
+    finally:
+        await gateway.stop()
+    assert clock_words(18) == ""  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: no clock is to blame

@@ -1,6 +1,7 @@
 """The gateways this installation knows: one directory each, as other clients of the service lay them out too.
 
-    $XDG_CONFIG_HOME/openshell/gateways/NAME/metadata.json   name, gateway_endpoint, is_remote, gateway_port, auth_mode
+    $XDG_CONFIG_HOME/openshell/gateways/NAME/metadata.json   name, gateway_endpoint, is_remote, gateway_port, auth_mode;
+                                                            ours: renew_after, bind, san
     $XDG_CONFIG_HOME/openshell/gateways/NAME/mtls/           ca.crt, tls.crt, tls.key
     $XDG_CONFIG_HOME/openshell/active_gateway                the bare name of the one that is meant where none is named
 
@@ -11,13 +12,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.files import read_small, write_private
-from pyopenshell.model import check_name, check_port
+from pyopenshell.model import NAME_MAX, check_name, check_port
 from pyopenshell.sdk.paths import Paths
 
 AUTH_MTLS = "mtls"  # a client certificate says who calls
@@ -25,6 +27,7 @@ AUTH_TOKEN = "token"  # noqa: S105 - an API token says who calls; the word is no
 AUTH_PLAINTEXT = "plaintext"  # no TLS: a gateway behind a tunnel or in a test
 HTTPS_PORT = 443
 HTTP_PORT = 80
+_SAME_NAMES_MAX = 1000  # three digits behind a name that was cut to leave room for them
 _ENDPOINT = re.compile(r"(https?)://(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9][A-Za-z0-9._-]*))(?::([0-9]{1,5}))?/?")
 
 
@@ -158,8 +161,12 @@ class Registry:
         is_remote: bool,
         auth_mode: str,
         credentials: dict[str, bytes] | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> Gateway:
-        """Write metadata and the given files of mtls/ (`ca.crt`, `tls.crt`, `tls.key`); the first gateway becomes active."""
+        """Write metadata, with fields of `extra` beside ours, and the given files of mtls/ (`ca.crt`, `tls.crt`, `tls.key`).
+
+        The first gateway becomes active.
+        """
         directory = self.directory(name)
         was_alone = not self.names()
         before = read_small(directory / "metadata.json")
@@ -173,6 +180,7 @@ class Registry:
             "is_remote": is_remote,
             "gateway_port": endpoint.port,
             "auth_mode": auth_mode,
+            **(extra or {}),
         }
         for file_name, content in (credentials or {}).items():
             write_private(directory / "mtls" / file_name, content)
@@ -180,6 +188,15 @@ class Registry:
         if was_alone:
             self.select(name)
         return self.load(name)
+
+    def free_name(self, wanted: str) -> str:
+        """`wanted`, or `wanted-2` and so on where a gateway of that name is registered here."""
+        names = set(self.names())
+        tries = (wanted, *(f"{wanted[: NAME_MAX - 4]}-{number}" for number in range(2, _SAME_NAMES_MAX)))
+        for name in tries:
+            if name not in names:
+                return name
+        raise OpenShellError(Code.CONFLICT, f"too many gateways are called {wanted!r} here", hint="choose with --name")
 
     def remove(self, name: str) -> None:
         """Forget a gateway: its metadata and credentials. Raises NOT_FOUND."""
@@ -195,3 +212,14 @@ class Registry:
             shutil.rmtree(directory)
         except OSError as error:
             raise OpenShellError(Code.PRECONDITION, f"cannot remove {directory}: {error.strerror}") from error
+
+
+def add_fields(gateway: Gateway, fields: Mapping[str, Any]) -> None:
+    """Put `fields` into a registered gateway's metadata, and into `gateway.extra`; what is there besides stays."""
+    file = gateway.mtls.parent / "metadata.json"
+    try:
+        found = dict(json.loads(read_small(file) or b""))
+    except (ValueError, TypeError):
+        return  # somebody removes or repairs it just now
+    gateway.extra.update(fields)
+    write_private(file, json.dumps(found | dict(fields), indent=2).encode() + b"\n")

@@ -8,45 +8,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import Message
 
-from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.http2.codes import Role
 from pyopenshell.http2.events import Header
 from pyopenshell.http2.limits import Limits
+from pyopenshell.streams.approach import Approach, Endpoint, clock_words
 from pyopenshell.streams.client_call import ClientCall
 from pyopenshell.streams.contract import StreamBroken
 from pyopenshell.streams.http2 import LIMITS, Http2Connection
-from pyopenshell.streams.transports import error_words
+from pyopenshell.streams.proxies import Proxy
+from pyopenshell.streams.segments import Segments
 from pyopenshell.wire.metadata import MetadataItems, encode_metadata, encode_timeout
 
 if TYPE_CHECKING:
     import ssl
 
+__all__ = ["CONNECT_TIMEOUT", "Channel", "Endpoint", "clock_words"]
+
 M = TypeVar("M", bound=Message)
 
 #: Seconds to connect and shake hands.
 CONNECT_TIMEOUT = 10.0
-#: close_notify of a TLS peer is waited for this many seconds.
-SHUTDOWN_TIMEOUT = 5.0
 #: Seconds that `close` waits for the connection to be gone, before it is cut.
 CLOSE_TIMEOUT = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a gateway listens: `host` and `port`, or `unix` (a path). `server_name` overrides the name TLS checks."""
-
-    host: str = ""
-    port: int = 0
-    unix: str = ""
-    server_name: str = ""
-
-    def __str__(self) -> str:
-        return self.unix or (f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}")
 
 
 class Channel:
@@ -75,44 +62,18 @@ class Channel:
         timeout: float = CONNECT_TIMEOUT,
         name: str = "the gateway",
         limits: Limits = LIMITS,
+        proxy: Proxy | None = None,
+        path: Segments | None = None,
     ) -> Channel:
-        """Connect and shake hands. Raises UNAVAILABLE that names the hop, UNAUTHENTICATED for a certificate not trusted."""
-        loop = asyncio.get_running_loop()
+        """Connect and shake hands, by way of `proxy` where there is one; `path` keeps what its owner's connections learned.
+
+        Raises UNAVAILABLE that names the hop, UNAUTHENTICATED for a certificate not trusted.
+        """
 
         def protocol() -> Http2Connection:
             return Http2Connection(Role.CLIENT, hop=name, limits=limits)
 
-        secure: dict[str, object] = {}
-        if tls is not None:
-            secure = {
-                "ssl": tls,
-                "server_hostname": endpoint.server_name or endpoint.host or "localhost",
-                "ssl_shutdown_timeout": SHUTDOWN_TIMEOUT,
-            }
-        try:
-            async with asyncio.timeout(timeout):
-                if endpoint.unix:
-                    transport, connection = await loop.create_unix_connection(protocol, endpoint.unix, **secure)  # type: ignore[arg-type]
-                else:
-                    transport, connection = await loop.create_connection(  # type: ignore[call-overload]
-                        protocol, endpoint.host, endpoint.port, **secure
-                    )
-        except TimeoutError:
-            raise OpenShellError(Code.UNAVAILABLE, f"{name} at {endpoint} did not answer in {timeout:g} s") from None
-        except OSError as error:
-            if distrust := getattr(error, "verify_message", ""):  # of ssl.SSLCertVerificationError
-                raise OpenShellError(
-                    Code.UNAUTHENTICATED,
-                    f"{name} at {endpoint} shows a certificate that is not trusted: {distrust}",
-                    hint="register the gateway anew, or check its address",
-                ) from error
-            raise OpenShellError(
-                Code.UNAVAILABLE, f"cannot connect to {name} at {endpoint}: {error_words(error)}", hint="is it running?"
-            ) from error
-        session = transport.get_extra_info("ssl_object")
-        if session is not None and session.selected_alpn_protocol() != "h2":
-            transport.abort()
-            raise OpenShellError(Code.UNAVAILABLE, f"what listens at {endpoint} does not speak HTTP/2")
+        _, connection = await Approach(endpoint, tls, protocol, name=name, proxy=proxy, path=path).connect(timeout)
         return cls(connection, endpoint, name, b"https" if tls is not None else b"http")
 
     @property
