@@ -1,4 +1,4 @@
-"""The gateway's database as one object: `store.sandboxes`, `store.ssh_sessions`, `store.api_tokens`, `store.id_bases`."""
+"""The gateway's database as one object: `store.sandboxes`, `store.ssh_sessions`, `store.api_tokens`, and so on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from sqlalchemy import Connection
 from pyopenshell.store.api_tokens import ApiTokens
 from pyopenshell.store.database import Database
 from pyopenshell.store.id_bases import IdBases
+from pyopenshell.store.invitations import Invitations
 from pyopenshell.store.meta import meta, migrate
+from pyopenshell.store.principals import Principals
 from pyopenshell.store.sandboxes import Sandboxes
 from pyopenshell.store.schema import metadata
 from pyopenshell.store.ssh_sessions import SshSessions
@@ -22,6 +24,8 @@ class Store:
         self.ssh_sessions = SshSessions(database)
         self.api_tokens = ApiTokens(database)
         self.id_bases = IdBases(database)
+        self.invitations = Invitations(database)
+        self.principals = Principals(database)
 
     @classmethod
     async def open(cls, url: str) -> Store:
