@@ -267,6 +267,8 @@ class Principal:
     """Who calls, after authentication. `sandbox_id` is set for a supervisor alone; `scopes` empty means all.
 
     `expires_at` (seconds since the epoch) is the end of the credential, after which nothing that it opened goes on.
+    `credential` is the id of what can be revoked (a token, an enrolment), by which all that it opened is cut; a name may be
+    given again, an id never is. Empty: it cannot be revoked.
     """
 
     subject: str
@@ -275,6 +277,7 @@ class Principal:
     sandbox_id: str = ""
     provider: str = "mtls"
     expires_at: float | None = None
+    credential: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +287,21 @@ class Limits:
     cpu: float = 0.0
     memory: int = 0
     best_effort: bool = False
+
+
+#: The gateway's own machine, where a placement names a host.
+HERE = "here"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a sandbox is to run: on the host of this name (HERE: the gateway's own machine) whose labels hold all of these.
+
+    Empty: where the gateway likes.
+    """
+
+    host: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,3 +314,4 @@ class SandboxSpec:
     command: tuple[str, ...] = ()
     limits: Limits = Limits()
     log_level: str = ""
+    placement: Placement = Placement()

@@ -39,6 +39,19 @@ async def test_everything_that_can_be_said(line: CommandLine, gateway: FakeGatew
     assert (await line("sandbox", "exec", "--", "true")).err == "using sandbox new\n"
 
 
+async def test_where_it_is_to_run(line: CommandLine, gateway: FakeGateway, tmp_path: Path) -> None:
+    assert (await line("sandbox", "create", "a", "--host", "lab1", "--host-label", "gpu=yes")).code == 0
+    wanted = gateway.sandboxes["a"].spec.placement
+    assert (wanted.host, dict(wanted.host_labels)) == ("lab1", {"gpu": "yes"})
+    assert (await line("sandbox", "create", "b", "--host", "lab1", "--from", "dir:/images/x")).code == 0
+    assert gateway.sandboxes["b"].spec.template.image == "dir:/images/x"
+    done = await line("sandbox", "create", "c", "--host", "lab1", "--from", str(tmp_path))
+    assert done.code == 1 and "is on the host" in done.err
+    assert (await line("sandbox", "create", "d", "--host", "here", "--from", str(tmp_path))).code == 0
+    assert (await line("sandbox", "create", "e", "--from", "tar:/only/there.tar")).code == 0
+    assert not gateway.sandboxes["e"].spec.HasField("placement")
+
+
 async def test_without_a_name_the_gateway_chooses(line: CommandLine) -> None:
     done = await line("sandbox", "create", "-o", "json")
     assert json.loads(done.out)["name"] == "made-up"

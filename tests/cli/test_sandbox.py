@@ -45,6 +45,22 @@ async def test_get(line: CommandLine, gateway: FakeGateway) -> None:
     assert (await line("sandbox", "get", "nobody")).code == 1
 
 
+async def test_where_it_runs_and_since_when_nobody_hears_of_it(line: CommandLine, gateway: FakeGateway) -> None:
+    gateway.add("here")
+    assert "HOST" not in (await line("sandbox", "list")).out
+    lost = gateway.add("lost", pb.SANDBOX_PHASE_UNKNOWN)
+    lost.host = "lab1"
+    said = lost.status.conditions.add(type="Ready", reason="HostLost", message="host lab1 is not connected")
+    said.transition_time.FromSeconds(1_700_000_000)
+    rows = [text.split() for text in (await line("sandbox", "list")).out.splitlines()]
+    assert rows[0][-1] == "HOST"
+    assert rows[2][:2] == ["lost", "Unreachable"] and rows[2][-1] == "lab1"
+    shown = (await line("sandbox", "get", "lost")).out
+    assert "unreachable since     2023-11-14 22:13:20" in shown and "host lab1 is not connected" in shown
+    assert json.loads((await line("sandbox", "get", "lost", "-o", "json")).out)["host"] == "lab1"
+    assert json.loads((await line("sandbox", "get", "here", "-o", "json")).out)["unreachable_since"] is None
+
+
 async def test_start_and_stop(line: CommandLine, gateway: FakeGateway) -> None:
     assert (await line("sandbox", "stop", "web")).out == "sandbox web is stopped\n"
     assert (await line("sandbox", "start", "web")).out == "sandbox web is ready\n"

@@ -38,6 +38,7 @@ from pyopenshell.streams.exec import ExecChannel
 from pyopenshell.wire.exec_frames import SIZE, Kind
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext
+from tests.support.client_hosts import FakeHosts
 
 SERVICE = "/openshell.v1.OpenShell/"
 EXTENSION = "/pyopenshell.v1.Extension/"
@@ -76,6 +77,7 @@ class FakeGateway:
 
     sandboxes: dict[str, pb.Sandbox] = field(default_factory=dict)
     tokens: dict[str, ext.Token] = field(default_factory=dict)
+    hosts: FakeHosts = field(default_factory=FakeHosts)
     sessions: list[str] = field(default_factory=list)
     made_sessions: list[pb.CreateSshSessionRequest] = field(default_factory=list)
     inits: list[pb.TcpForwardInit] = field(default_factory=list)
@@ -142,7 +144,8 @@ class FakeGateway:
             "ListTokens": (ext.ListTokensRequest, self._token_list),
             "RevokeToken": (ext.RevokeTokenRequest, self._token_revoke),
         }
-        handlers |= {EXTENSION + rpc: unary(kind, self._guarded(rpc, fn)) for rpc, (kind, fn) in tokens.items()}
+        ours = tokens | self.hosts.rpcs()
+        handlers |= {EXTENSION + rpc: unary(kind, self._guarded(rpc, fn)) for rpc, (kind, fn) in ours.items()}
         handlers[SERVICE + "WatchSandbox"] = server_stream(pb.WatchSandboxRequest, self._watch)
         handlers[SERVICE + "ForwardTcp"] = self._forward
         return handlers

@@ -39,6 +39,7 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) 
         "forward": "pyopenshell.cli.groups:forward",
         "service": "pyopenshell.cli.groups:service_group",
         "gateway": "pyopenshell.cli.groups:gateway",
+        "host": "pyopenshell.cli.groups:host",
         "status": "pyopenshell.cli.status:status",
         "token": "pyopenshell.cli.groups:token",
         "whoami": "pyopenshell.cli.status:whoami",

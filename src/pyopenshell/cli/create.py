@@ -18,7 +18,7 @@ from pyopenshell.cli.context import Context
 from pyopenshell.cli.progress import Progress
 from pyopenshell.cli.sandbox import tell
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.model import Limits, Phase, SandboxSpec, check_name
+from pyopenshell.model import HERE, Limits, Phase, Placement, SandboxSpec, check_name
 from pyopenshell.sdk.client import Client
 from pyopenshell.sdk.gateways import Registry
 from pyopenshell.sdk.last_used import LastUsed
@@ -36,8 +36,10 @@ from pyopenshell.wire.sandbox_spec import parse_cpu, parse_memory
 )
 @click.argument("name", required=False)
 @click.option(
-    "--from", "source", metavar="DIR|TAR", help="Root file system: a directory or a tar file on the gateway's machine."
+    "--from", "source", metavar="DIR|TAR", help="Root file system: a directory or a tar file where the sandbox runs."
 )
+@click.option("--host", "host", default="", metavar="NAME", help="Run it on this host; 'here': the gateway's machine.")
+@click.option("--host-label", "host_labels", multiple=True, metavar="K=V", help="On a host with this; repeatable.")
 @click.option("--env", "env", multiple=True, metavar="K=V", help="Environment variable; repeatable.")
 @click.option("--label", "labels", multiple=True, metavar="K=V", help="Label; repeatable.")
 @click.option("--workdir", default="", metavar="DIR", help="Directory in the sandbox.")
@@ -59,6 +61,8 @@ async def create(
     context: Context,
     name: str | None,
     source: str | None,
+    host: str,
+    host_labels: tuple[str, ...],
     env: tuple[str, ...],
     labels: tuple[str, ...],
     workdir: str,
@@ -78,8 +82,9 @@ async def create(
         raise click.UsageError("--attach needs a command behind '--'")
     if name is not None:
         check_name(name, "sandbox name")
+    placed = host not in ("", HERE) or bool(host_labels)
     spec = SandboxSpec(
-        source=source_of(context, source) if source is not None else "",
+        source="" if source is None else source_of(context, source, placed=placed),
         env=pairs(env, "--env"),
         workdir=workdir,
         command=command,
@@ -88,6 +93,7 @@ async def create(
             parse_memory(memory) if memory is not None else 0,
             best_effort=limits_mode == "best-effort",
         ),
+        placement=Placement(host, pairs(host_labels, "--host-label")),
     )
     await start_first_gateway(context)
     async with client_of(context) as client:
@@ -110,15 +116,36 @@ async def create(
     return 0
 
 
-def source_of(context: Context, text: str) -> str:
-    """`dir:/path` or `tar:/path` for what --from named. Raises NOT_FOUND, INVALID."""
+def source_of(context: Context, text: str, *, placed: bool = False) -> str:
+    """`dir:/path` or `tar:/path` for what --from named. Raises NOT_FOUND, INVALID.
+
+    What is on another machine, a gateway's or the host's of a sandbox that is `placed`, is named in full, for it cannot be
+    looked at from here.
+    """
     kind, colon, rest = text.partition(":")
+    full = kind in ("dir", "tar") and rest.startswith("/")
+    if placed and not full:
+        raise OpenShellError(
+            Code.INVALID,
+            f"--from: {text[:80]!r} is on the host, so its kind cannot be seen from here",
+            hint="use dir:/PATH or tar:/PATH",
+        )
+    if full and (placed or _is_remote(context)):
+        return text
     path: Path = context.path(rest if colon and kind in ("dir", "tar") else text).resolve()
     if not path.exists():
         raise OpenShellError(Code.NOT_FOUND, f"--from: {path} does not exist")
     if not (path.is_dir() or path.is_file()):
         raise OpenShellError(Code.INVALID, f"--from: {path} is neither a directory nor a tar file")
     return f"{'dir' if path.is_dir() else 'tar'}:{path}"
+
+
+def _is_remote(context: Context) -> bool:
+    """Whether the gateway that is meant runs on another machine. One that is not registered is told of later."""
+    try:
+        return Registry(context.paths).resolve(context.chosen_gateway).is_remote
+    except OpenShellError:
+        return False
 
 
 async def start_first_gateway(context: Context) -> None:

@@ -58,14 +58,17 @@ def service_group() -> None:
         "start": f"{_HERE}.gateway:start",
         "stop": f"{_HERE}.gateway:stop",
         "status": f"{_HERE}.gateway:status",
-        "add": f"{_HERE}.gateway:add",
+        "add": f"{_HERE}.add:add",
         "list": f"{_HERE}.gateway:list_",
         "select": f"{_HERE}.gateway:select",
         "remove": f"{_HERE}.gateway:remove",
         "info": f"{_HERE}.gateway:info",
+        "invite": f"{_HERE}.enrolment:invite",
+        "users": f"{_HERE}.enrolment:users",
+        "revoke": f"{_HERE}.enrolment:revoke",
     },
     example="openshell gateway start\nopenshell gateway list",
-    help="Start a gateway on this machine, or register others.",
+    help="Start a gateway here, register others, invite people.",
 )
 def gateway() -> None:
     pass
@@ -82,4 +85,20 @@ def gateway() -> None:
     help="Make and revoke API tokens.",
 )
 def token() -> None:
+    pass
+
+
+@click.command(
+    cls=Group,
+    lazy={
+        "list": f"{_HERE}.host:list_",
+        "get": f"{_HERE}.host:get",
+        "drain": f"{_HERE}.host:drain",
+        "remove": f"{_HERE}.host:remove",
+        "prune": f"{_HERE}.host:prune",
+    },
+    example="openshell gateway invite --role host\nopenshell host list",
+    help="Machines that run sandboxes for a gateway.",
+)
+def host() -> None:
     pass

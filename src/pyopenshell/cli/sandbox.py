@@ -25,7 +25,9 @@ def row(found: Sandbox) -> dict[str, Any]:
         "id": found.id,
         "name": found.name,
         "phase": found.phase,
+        "unreachable_since": found.unreachable_since,
         "reason": found.reason,
+        "host": found.host,
         "exit_code": found.exit_code,
         "created": found.created,
         "labels": dict(found.labels),
@@ -38,6 +40,13 @@ def row(found: Sandbox) -> dict[str, Any]:
     }
 
 
+def shown(found: Sandbox, now: datetime) -> dict[str, Any]:
+    """What people read in a table: how old it is, and for how long nobody has heard of it."""
+    since = found.unreachable_since
+    phase = f"Unreachable {age(since, now)}" if since is not None else found.phase
+    return {"age": age(found.created, now), "shown_phase": phase}
+
+
 @click.command(cls=Command, name="list", example="openshell sandbox list --label team=web -o json")
 @click.option("-l", "--label", "labels", multiple=True, metavar="K=V", help="Only those with this label; repeatable.")
 @output_option
@@ -48,10 +57,11 @@ async def list_(context: Context, labels: tuple[str, ...], output: str) -> None:
     async with client_of(context) as client:
         found = await client.sandboxes.list(",".join(labels))
     now = datetime.now(UTC)
-    rows = [row(one) | ({"age": age(one.created, now)} if output == "table" else {}) for one in found]
-    show_list(
-        context, output, rows, {"NAME": "name", "PHASE": "phase", "AGE": "age", "EXIT": "exit_code", "LABELS": "labels"}
-    )
+    rows = [row(one) | (shown(one, now) if output == "table" else {}) for one in found]
+    columns = {"NAME": "name", "PHASE": "shown_phase", "AGE": "age", "EXIT": "exit_code", "LABELS": "labels"}
+    if any(one.host for one in found):
+        columns["HOST"] = "host"
+    show_list(context, output, rows, columns)
 
 
 @click.command(cls=Command, short_help="Show one sandbox.", example="openshell sandbox get web -o yaml")

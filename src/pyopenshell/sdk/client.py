@@ -29,7 +29,9 @@ from pyopenshell.sdk.relays import Relay, check_sandbox, open_relay
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 
 if TYPE_CHECKING:
+    from pyopenshell.sdk.enrolment import Enrolment
     from pyopenshell.sdk.forward import Closed, Forward
+    from pyopenshell.sdk.hosts import Hosts
     from pyopenshell.sdk.sandboxes import Sandboxes
     from pyopenshell.sdk.sessions import Session
     from pyopenshell.sdk.tokens import Tokens
@@ -56,6 +58,20 @@ class Client:
         from pyopenshell.sdk.tokens import Tokens
 
         return Tokens(self.connection)
+
+    @cached_property
+    def hosts(self) -> Hosts:
+        """Machines that run sandboxes for the gateway."""
+        from pyopenshell.sdk.hosts import Hosts
+
+        return Hosts(self.connection)
+
+    @cached_property
+    def enrolment(self) -> Enrolment:
+        """Invitations, and who came by them."""
+        from pyopenshell.sdk.enrolment import Enrolment
+
+        return Enrolment(self.connection)
 
     @classmethod
     def of(cls, name: str = "", *, environ: Mapping[str, str] = os.environ) -> Client:

@@ -19,7 +19,9 @@ from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A sandbox as the gateway sees it. `exit_code` is that of its main process, once there is one."""
+    """A sandbox as the gateway sees it. `exit_code` is that of its main process, once there is one. `host` is the sandbox
+    host it is placed on, empty for the gateway's own machine; `changed` is when its phase changed last.
+    """
 
     id: str
     name: str
@@ -35,6 +37,13 @@ class Sandbox:
     host_key: str = ""
     host_key_fingerprint: str = ""
     restart_count: int = 0
+    host: str = ""
+    changed: datetime | None = None
+
+    @property
+    def unreachable_since(self) -> datetime | None:
+        """Since when nobody hears of it; None where it is heard of, or the time is not known."""
+        return self.changed if self.phase is Phase.UNKNOWN else None
 
     @classmethod
     def of(cls, message: pb.Sandbox) -> Sandbox:
@@ -54,6 +63,10 @@ class Sandbox:
             host_key=message.host_key,
             host_key_fingerprint=message.host_key_fingerprint,
             restart_count=status.restart_count,
+            host=message.host,
+            changed=max(
+                (at for one in status.conditions if (at := moment(one, "transition_time")) is not None), default=None
+            ),
         )
 
 
@@ -120,6 +133,47 @@ class Token:
             moment(token, "created_time"),
             moment(token, "expiration_time"),
             moment(token, "revoked_time"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine that runs sandboxes for a gateway. `since` is when it was connected, or lost; None: it never came.
+
+    `max_sandboxes` 0 is without a limit. `unknown` are the ids of sandboxes whose files are there and that the gateway does
+    not know.
+    """
+
+    name: str
+    connected: bool
+    since: datetime | None = None
+    address: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    max_sandboxes: int = 0
+    sandboxes: int = 0
+    running: int = 0
+    draining: bool = False
+    joined: bool = False
+    unknown: tuple[str, ...] = ()
+    version: str = ""
+
+    @classmethod
+    def of(cls, message: ext.Host) -> Host:
+        return cls(
+            name=message.name,
+            connected=message.connected,
+            since=moment(message, "since"),
+            address=message.address,
+            labels=dict(message.labels),
+            facts=dict(message.facts),
+            max_sandboxes=message.max_sandboxes,
+            sandboxes=message.sandboxes,
+            running=message.running,
+            draining=message.draining,
+            joined=message.joined,
+            unknown=tuple(message.unknown_sandbox_ids),
+            version=message.version,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyopenshell.model import Limits, SandboxSpec
+from pyopenshell.model import Limits, Placement, SandboxSpec
 
 
 def spec_to_json(spec: SandboxSpec) -> dict[str, Any]:
@@ -20,6 +20,7 @@ def spec_to_json(spec: SandboxSpec) -> dict[str, Any]:
             "best_effort": spec.limits.best_effort,
         },
         "log_level": spec.log_level,
+        "placement": {"host": spec.placement.host, "labels": dict(spec.placement.labels)},
     }
 
 
@@ -28,4 +29,5 @@ def spec_from_json(value: dict[str, Any]) -> SandboxSpec:
     fields = dict(value)
     fields["command"] = tuple(fields.get("command", ()))
     fields["limits"] = Limits(**fields.get("limits", {}))
+    fields["placement"] = Placement(**fields.get("placement", {}))
     return SandboxSpec(**fields)

@@ -2,7 +2,7 @@
 
 source    template.image: `dir:/path` or `tar:/path`; empty is the host's own view
 limits    template.resources {"limits": {"cpu": "1.5", "memory": "512Mi"}}, quantities as Kubernetes writes them
-workdir, limits_best_effort   our own fields, 1000 and 1001
+workdir, limits_best_effort, placement   our own fields, 1000 to 1002
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import re
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.model import Limits, SandboxSpec, check_command
+from pyopenshell.model import HERE, Limits, Placement, SandboxSpec, check_command, check_label, check_name
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|[kKMGT]i?B?|B)?")
@@ -20,6 +20,7 @@ _SCALE = {"": 1, "B": 1, "k": 10**3, "K": 2**10, "M": 10**6, "G": 10**9, "T": 10
 _BINARY = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 CPU_MAX = 1024.0  # cores; over any machine this runs on
 MEMORY_MAX = 2**60  # bytes
+HOST_LABELS_MAX = 64  # of one placement, as of one sandbox
 
 
 def parse_cpu(text: str) -> float:
@@ -61,6 +62,9 @@ def to_message(spec: SandboxSpec) -> pb.SandboxSpec:
     if limits:
         message.template.resources.update({"limits": limits})
     message.limits_best_effort = spec.limits.best_effort
+    if spec.placement != Placement():
+        message.placement.host = spec.placement.host
+        message.placement.host_labels.update(spec.placement.labels)
     return message
 
 
@@ -84,18 +88,30 @@ def of_message(message: pb.SandboxSpec) -> SandboxSpec:
         command=tuple(message.command),
         limits=_limits(message),
         log_level=message.log_level,
+        placement=Placement(message.placement.host, dict(message.placement.host_labels)),
     )
     check(spec)
     return spec
 
 
 def check(spec: SandboxSpec) -> None:
-    """Raise INVALID, naming the limit, for a command, environment or directory that no process could have."""
+    """Raise INVALID, naming the limit, for a command, environment or directory that no process could have, or a placement
+    that no host could have.
+    """
     check_command(spec.command or ("-",), spec.env)
     if "\0" in spec.workdir:
         raise OpenShellError(Code.INVALID, "the working directory holds a NUL byte")
     if spec.workdir and not spec.workdir.startswith("/"):
         raise OpenShellError(Code.INVALID, f"working directory {spec.workdir[:80]!r} is not absolute")
+    place = spec.placement
+    if place.host:
+        check_name(place.host, "host name")
+    if len(place.labels) > HOST_LABELS_MAX:
+        raise OpenShellError(Code.INVALID, f"{len(place.labels)} host labels are over the limit of {HOST_LABELS_MAX}")
+    for key, value in place.labels.items():
+        check_label(key, value)
+    if place.host == HERE and place.labels:
+        raise OpenShellError(Code.INVALID, f"host {HERE!r} is the gateway's own machine, which has no labels")
 
 
 def _limits(message: pb.SandboxSpec) -> Limits:
