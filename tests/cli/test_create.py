@@ -46,7 +46,7 @@ async def test_where_it_is_to_run(line: CommandLine, gateway: FakeGateway, tmp_p
     assert (await line("sandbox", "create", "b", "--host", "lab1", "--from", "dir:/images/x")).code == 0
     assert gateway.sandboxes["b"].spec.template.image == "dir:/images/x"
     done = await line("sandbox", "create", "c", "--host", "lab1", "--from", str(tmp_path))
-    assert done.code == 1 and "is on the host" in done.err
+    assert done.code == 2 and "is on the host" in done.err
     assert (await line("sandbox", "create", "d", "--host", "here", "--from", str(tmp_path))).code == 0
     assert (await line("sandbox", "create", "e", "--from", "tar:/only/there.tar")).code == 0
     assert not gateway.sandboxes["e"].spec.HasField("placement")
