@@ -63,7 +63,8 @@ def test_the_issue_s_commands_are_all_there() -> None:
 
 
 def test_what_lists_or_shows_has_an_output_option() -> None:
-    plain = {"gateway stop", "gateway add", "gateway select", "gateway remove", "host remove", "host prune", "sandbox delete", "sandbox exec",
+    plain = {"gateway stop", "gateway add", "gateway select", "gateway remove", "host remove",
+             "host prune", "sandbox delete", "sandbox exec",
              "sandbox connect", "sandbox ssh-config", "ssh-proxy", "completion", "complete", "bench"}  # fmt: skip
     for path, command in COMMANDS:
         if not isinstance(command, Group) and " ".join(path) not in plain:

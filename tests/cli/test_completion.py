@@ -48,7 +48,7 @@ def test_bash_offers_files_where_we_know_of_nothing() -> None:
         (["1", "--", "sand"], ["sandbox"]),
         (
             ["1", "--", ""],
-            "sandbox forward service gateway host status token whoami bench completion".split(),
+            ["sandbox", "forward", "service", "gateway", "host", "status", "token", "whoami", "bench", "completion"],
         ),
         (["2", "--", "sandbox", "st"], ["start", "stop"]),
         (["3", "--", "sandbox", "list", "--o"], ["--output"]),
