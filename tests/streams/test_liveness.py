@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pyopenshell.http2.codes import Role
 from pyopenshell.streams.hits import Hits
-from pyopenshell.streams.liveness import CLOSE_TIMEOUT, KEEPALIVE_IDLE, KEEPALIVE_TIMEOUT, PREFACE_TIMEOUT, Liveness
+from pyopenshell.streams.liveness import (
+    CLOSE_TIMEOUT,
+    KEEPALIVE_IDLE,
+    KEEPALIVE_TIMEOUT,
+    PREFACE_TIMEOUT,
+    SILENT,
+    UNUSED_IDLE,
+    USER_TIMEOUT,
+    Liveness,
+)
 
 
 class Clock:
@@ -43,7 +54,8 @@ class Clock:
 class Connection:
     def __init__(self) -> None:
         self.pings: list[bytes] = []
-        self.engine: Any = SimpleNamespace(established=True, ping=self.pings.append)
+        self.engine: Any = SimpleNamespace(established=True, ping=self.pings.append, role=Role.CLIENT)
+        self.transport: Any = None
         self.faulty = False
         self.hits = Hits()
         self.busy = True
@@ -161,3 +173,81 @@ async def test_who_took_the_last_bytes_is_not(parts: tuple[Connection, Clock, Li
     liveness.closing()
     liveness.stop()
     assert clock.due == []
+
+
+def on_socket(parts: tuple[Connection, Clock, Liveness], family: socket.AddressFamily, role: Role) -> socket.socket:
+    """The connection begins anew, on a socket, and says nothing."""
+    connection, clock, liveness = parts
+    sock = socket.socket(family)
+    connection.engine.role = role
+    connection.transport = SimpleNamespace(get_extra_info=lambda _: sock)
+    connection.busy = False
+    liveness.stop()
+    liveness.start()
+    liveness.answered(connection.pings.pop())
+    assert len(clock.due) == 1
+    return sock
+
+
+@pytest.mark.parametrize(("role", "idle"), [(Role.CLIENT, KEEPALIVE_IDLE), (Role.SERVER, UNUSED_IDLE)])
+async def test_a_tcp_connection_without_streams_is_asked_too(
+    parts: tuple[Connection, Clock, Liveness], role: Role, idle: float
+) -> None:
+    connection, clock, liveness = parts
+    with on_socket(parts, socket.AF_INET, role) as sock:
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == USER_TIMEOUT * 1000
+        for turn in range(1, 4):
+            clock.move(idle)
+            assert len(connection.pings) == turn
+            liveness.answered(connection.pings[-1])
+            liveness.heard = clock.now
+            clock.move(KEEPALIVE_TIMEOUT)
+            liveness.heard = clock.now
+        assert not connection.cut
+        clock.move(idle + KEEPALIVE_TIMEOUT)
+        assert connection.cut
+        assert liveness.unanswered
+
+
+async def test_a_client_speaks_before_a_router_forgets_it_and_finds_a_dead_way_within_30_s() -> None:
+    assert KEEPALIVE_IDLE < 60
+    assert KEEPALIVE_IDLE + KEEPALIVE_TIMEOUT <= 30
+    assert USER_TIMEOUT <= 30
+
+
+async def test_nobody_asks_on_a_unix_socket(parts: tuple[Connection, Clock, Liveness]) -> None:
+    connection, clock, _ = parts
+    with on_socket(parts, socket.AF_UNIX, Role.CLIENT):
+        clock.move(100 * UNUSED_IDLE)
+    assert not connection.pings
+
+
+async def test_an_idle_connection_that_is_used_is_asked_sooner(parts: tuple[Connection, Clock, Liveness]) -> None:
+    connection, clock, liveness = parts
+    with on_socket(parts, socket.AF_INET, Role.SERVER):
+        clock.move(20)
+        connection.busy = True
+        liveness.heard = clock.now
+        clock.move(2 * KEEPALIVE_IDLE)
+        assert connection.pings
+
+
+async def test_what_is_left_of_a_connection_that_ended_in_silence(parts: tuple[Connection, Clock, Liveness]) -> None:
+    _, clock, liveness = parts
+    liveness.ask(lambda: None)
+    clock.move(SILENT - 0.1)
+    liveness.lost(ConnectionResetError())
+    assert not liveness.unanswered
+    liveness.ask(lambda: None)
+    clock.move(SILENT)
+    liveness.lost(ConnectionResetError())
+    assert liveness.unanswered
+
+
+async def test_what_was_never_acknowledged_is_silence(parts: tuple[Connection, Clock, Liveness]) -> None:
+    _, _, liveness = parts
+    liveness.lost(None)
+    assert not liveness.unanswered
+    liveness.lost(TimeoutError(110, "Connection timed out"))
+    assert liveness.unanswered

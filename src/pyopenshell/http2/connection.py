@@ -37,7 +37,7 @@ class Connection:
         `now` is in seconds of any steady clock, as in `receive`.
         """
         limits = limits or Limits()
-        self._role = role
+        self.role = role
         self._events: list[Event] = []
         tell = self._events.append
         self._streams = Streams(role, limits)
@@ -236,6 +236,6 @@ class Connection:
 
     def __repr__(self) -> str:
         return (
-            f"Connection({self._role.value}, {self._closing.stage.value}, {self._reader}, {self._outbox},"
+            f"Connection({self.role.value}, {self._closing.stage.value}, {self._reader}, {self._outbox},"
             f" {self._streams})"
         )

@@ -74,6 +74,8 @@ class Channel:
             return Http2Connection(Role.CLIENT, hop=name, limits=limits)
 
         _, connection = await Approach(endpoint, tls, protocol, name=name, proxy=proxy, path=path).connect(timeout)
+        if path is not None:
+            connection.lost.add_done_callback(lambda _: path.ended(connection.liveness.unanswered))
         return cls(connection, endpoint, name, b"https" if tls is not None else b"http")
 
     @property

@@ -104,7 +104,7 @@ class Http2Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
-        self.liveness.stop()
+        self.liveness.lost(exc)
         self._terminated(error_words(exc) if exc is not None else "")
         self.eof_received()
         if not self.lost.done():

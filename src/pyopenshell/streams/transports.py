@@ -44,6 +44,16 @@ def tune(transport: asyncio.Transport) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT)
 
 
+def bound_silence(transport: asyncio.Transport, seconds: float) -> bool:
+    """Whether `transport` is TCP. Then bytes that stay unacknowledged for `seconds` end it, where a platform can do so."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return False
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux and Windows
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+    return True
+
+
 def write_all(transport: asyncio.Transport, buffers: Sequence[Buffer]) -> None:
     """Hand `buffers` to a plain socket's transport in order, as one write where that needs no large copy."""
     if len(buffers) == 1:
