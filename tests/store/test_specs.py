@@ -6,7 +6,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyopenshell.model import Limits, SandboxSpec
+from pyopenshell.model import Limits, Placement, SandboxSpec
 from pyopenshell.store.specs import spec_from_json, spec_to_json
 
 specs = st.builds(
@@ -17,6 +17,7 @@ specs = st.builds(
     command=st.lists(st.text()).map(tuple),
     limits=st.builds(Limits, cpu=st.floats(0, 1e6), memory=st.integers(0, 2**62), best_effort=st.booleans()),
     log_level=st.text(),
+    placement=st.builds(Placement, host=st.text(), labels=st.dictionaries(st.text(), st.text())),
 )
 
 
@@ -28,3 +29,10 @@ def test_round_trip_through_text(spec: SandboxSpec) -> None:
 def test_no_field_is_forgotten() -> None:
     assert set(spec_to_json(SandboxSpec())) == {field.name for field in dataclasses.fields(SandboxSpec)}
     assert set(spec_to_json(SandboxSpec())["limits"]) == {field.name for field in dataclasses.fields(Limits)}
+    assert set(spec_to_json(SandboxSpec())["placement"]) == {field.name for field in dataclasses.fields(Placement)}
+
+
+def test_a_spec_that_was_kept_before_there_were_hosts() -> None:
+    kept = spec_to_json(SandboxSpec(workdir="/tmp"))
+    del kept["placement"]
+    assert spec_from_json(kept) == SandboxSpec(workdir="/tmp")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.model import Limits, SandboxSpec
+from pyopenshell.model import Limits, Placement, SandboxSpec
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.sandbox_spec import of_message, parse_cpu, parse_memory, to_message
 
@@ -113,3 +113,27 @@ def test_what_is_not_done_here_is_refused_by_name(message: pb.SandboxSpec, what:
     with pytest.raises(OpenShellError, match=f"this gateway has no {what}") as caught:
         of_message(message)
     assert caught.value.code is Code.PRECONDITION
+
+
+@pytest.mark.parametrize("placement", [Placement("lab1"), Placement("here"), Placement(labels={"zone": "a"})])
+def test_a_placement_travels(placement: Placement) -> None:
+    assert of_message(to_message(SandboxSpec(placement=placement))).placement == placement
+
+
+def test_no_placement_takes_no_room_on_the_wire() -> None:
+    assert not to_message(SandboxSpec()).HasField("placement")
+
+
+@pytest.mark.parametrize(
+    ("placement", "what"),
+    [
+        (Placement("No Host"), "host name"),
+        (Placement(labels={"a b": "c"}), "label"),
+        (Placement(labels={f"k{n}": "" for n in range(65)}), "over the limit of 64"),
+        (Placement("here", {"zone": "a"}), "has no labels"),
+    ],
+)
+def test_a_placement_that_no_host_could_have(placement: Placement, what: str) -> None:
+    with pytest.raises(OpenShellError, match=what) as caught:
+        of_message(to_message(SandboxSpec(placement=placement)))
+    assert caught.value.code is Code.INVALID

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from pyopenshell.store.api_tokens import ApiTokens
 from pyopenshell.store.database import Database
+from pyopenshell.store.hosts import HostTable
 from pyopenshell.store.id_bases import IdBases
 from pyopenshell.store.invitations import Invitations
 from pyopenshell.store.meta import meta, migrate
@@ -24,6 +25,7 @@ class Store:
         self.ssh_sessions = SshSessions(database)
         self.api_tokens = ApiTokens(database)
         self.id_bases = IdBases(database)
+        self.hosts = HostTable(database)
         self.invitations = Invitations(database)
         self.principals = Principals(database)
 
