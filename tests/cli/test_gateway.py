@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from pyopenshell.sdk.gateways import Endpoint, Registry
-from pyopenshell.sdk.local_gateway import LocalGateway, Started
+from pyopenshell.sdk.local_gateway import LocalGateway
+from pyopenshell.sdk.opening import Opening
 from pyopenshell.sdk.paths import Paths
 from pyopenshell.sdk.processes import ProcessName
+from pyopenshell.sdk.running import Started
 from tests.support.client_gateway import FakeGateway
 from tests.support.command_line import CommandLine
 
@@ -92,9 +94,9 @@ def started(bare: CommandLine, gateway: FakeGateway, monkeypatch: pytest.MonkeyP
     paths = Paths.of(bare.environ)
 
     def start(
-        self: LocalGateway, environ: object, *, port: int | None, config: Path | None, default_config: Path | None
+        self: LocalGateway, environ: object, *, opening: Opening, config: Path | None, default_config: Path | None
     ) -> Started:
-        asked.append((self.name, port, config))
+        asked.append((self.name, opening.port, config))
         endpoint = Endpoint("http", "127.0.0.1", gateway.port)
         made = Registry(paths).save(self.name, endpoint, is_remote=False, auth_mode="mtls")
         process = ProcessName.of(os.getpid())

@@ -11,20 +11,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from pyopenshell.enrol.keys import validity
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.sdk import local_gateway
 from pyopenshell.sdk.gateways import Endpoint, Registry
 from pyopenshell.sdk.local_gateway import LocalGateway
+from pyopenshell.sdk.opening import Opening
 from pyopenshell.sdk.paths import Paths
 from pyopenshell.sdk.processes import ProcessName, wait
 from pyopenshell.sdk.running import drains, say_draining
+from tests.support.enrolment import Authority
 
 PROGRAM = """
 import argparse, json, os, pathlib, signal, socket, sys
 p = argparse.ArgumentParser()
-for name in ("--name", "--state", "--port", "--ready-fd", "--config"):
+for name in ("--name", "--state", "--port", "--ready-fd", "--config", "--bind"):
     p.add_argument(name)
+p.add_argument("--san", action="append", default=[])
 a = p.parse_args()
 state = pathlib.Path(a.state)
 (state / "seen.json").write_text(json.dumps({"argv": sys.argv[1:], "cwd": os.getcwd(), "sid": os.getsid(0),
@@ -37,10 +42,11 @@ for name in ("ca.crt", "client.crt", "client.key"):
 BODY
 sock = socket.socket()
 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-sock.bind(("127.0.0.1", int(a.port or 0)))
+sock.bind((a.bind or "127.0.0.1", int(a.port or 0)))
 sock.listen()
 port = sock.getsockname()[1]
-ready = {"endpoint": f"https://{os.environ.get('HOST', '127.0.0.1')}:{port}", "pid": os.getpid(), "port": port}
+ready = {"endpoint": f"https://{os.environ.get('HOST', '127.0.0.1')}:{port}", "pid": os.getpid(), "port": port,
+    "listens": a.bind or ""}
 os.write(int(a.ready_fd), json.dumps(ready).encode() + b"\\n")
 os.close(int(a.ready_fd))
 signal.pause()
@@ -280,3 +286,32 @@ def test_one_that_drains_and_does_not_end(make: Make, monkeypatch: pytest.Monkey
     with pytest.raises(OpenShellError, match=f"told to stop, and process {first.process.pid} has not ended") as caught:
         local.start(os.environ)
     assert caught.value.code is Code.DEADLINE
+
+
+def test_where_it_listens_is_kept_and_taken_again(make: Make, paths: Paths) -> None:
+    local = make()
+    first = local.start(os.environ, opening=Opening("127.0.0.2", None, ("lab", "192.0.2.1")))
+    assert seen(local)["argv"][4:10] == ["--bind", "127.0.0.2", "--san", "lab", "--san", "192.0.2.1"]
+    assert (first.listens, first.warning) == ("127.0.0.2", "")
+    assert Registry(paths).load("local").extra["san"] == ["lab", "192.0.2.1"]
+    again = local.start(os.environ)
+    assert not again.fresh and again.listens == "127.0.0.2"
+    with pytest.raises(OpenShellError, match=r"already runs at 127\.0\.0\.2") as caught:
+        local.start(os.environ, opening=Opening("127.0.0.1"))
+    assert caught.value.code is Code.CONFLICT
+    with pytest.raises(OpenShellError, match="already runs with the names lab"):
+        local.start(os.environ, opening=Opening(names=("other",)))
+    local.stop()
+    later = local.start({**os.environ, "OPENSHELL_GATEWAY_PORT": "1"})
+    assert seen(local)["argv"][4:8] == ["--bind", "127.0.0.2", "--san", "lab"]
+    assert later.gateway.endpoint.port == first.gateway.endpoint.port
+    local.stop()
+    closed = local.start(os.environ, opening=Opening("127.0.0.1"))
+    assert (closed.listens, closed.gateway.extra["bind"]) == ("127.0.0.1", "127.0.0.1")
+
+
+def test_the_owners_certificate_says_when_it_is_renewed(make: Make) -> None:
+    authority = Authority()
+    pem = authority.sign(authority.key.public_key(), "owner").public_bytes(Encoding.PEM)
+    gateway = make(f"(pki / 'client.crt').write_bytes({pem!r})").start(os.environ).gateway
+    assert gateway.extra["renew_after"] == validity(pem).renew_after

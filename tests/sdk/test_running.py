@@ -8,8 +8,20 @@ from pathlib import Path
 import pytest
 
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.sdk.gateways import Endpoint, Registry
 from pyopenshell.sdk.processes import ProcessName
-from pyopenshell.sdk.running import Record, drains, forget, gateway_table, mark, read_ready, say_draining
+from pyopenshell.sdk.running import (
+    Record,
+    Started,
+    drains,
+    forget,
+    gateway_table,
+    last_words,
+    mark,
+    read_ready,
+    say_draining,
+)
+from tests.support.client_gateway import paths_in
 
 
 def test_a_record_comes_back(tmp_path: Path) -> None:
@@ -65,7 +77,10 @@ def test_a_configuration_without_a_gateway(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("said", "found"),
     [
-        (b'{"endpoint": "https://h:1", "pid": 3, "port": 1}\n', {"endpoint": "https://h:1", "pid": 3, "port": 1}),
+        (b'{"endpoint": "https://h:1", "pid": 3, "port": 1}\n',
+         {"endpoint": "https://h:1", "pid": 3, "port": 1, "listens": ""}),
+        (b'{"endpoint": "https://h:1", "listens": "::", "pid": 3, "port": 1}\n',
+         {"endpoint": "https://h:1", "pid": 3, "port": 1, "listens": "::"}),
         (b"", None), (b"rubbish\n", None), (b'{"pid": 3}\n', None), (b"[]\n", None),
     ],
 )  # fmt: skip
@@ -84,3 +99,21 @@ def test_a_ready_line_that_never_comes() -> None:
     assert caught.value.code is Code.DEADLINE
     os.close(ours)
     os.close(theirs)
+
+
+def test_last_words(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert last_words(log, 0) == "it ended without a word"
+    log.write_text("of an earlier start\nerror: port 7 is in use\n\n")
+    assert last_words(log, 20) == "port 7 is in use"
+    assert last_words(log, 999) == "it ended without a word"
+
+
+def test_who_is_reached_by_others_is_warned(tmp_path: Path) -> None:
+    gateway = Registry(paths_in(tmp_path)).save("lab", Endpoint("https", "h", 7), is_remote=False, auth_mode="mtls")
+    assert Started(gateway, ProcessName(7, 8), True).warning == ""
+    assert Started(gateway, ProcessName(7, 8), True, listens="127.0.0.1").warning == ""
+    assert (
+        "open to other machines at 0.0.0.0 port 7"
+        in Started(gateway, ProcessName(7, 8), True, listens="0.0.0.0").warning
+    )

@@ -88,6 +88,9 @@ class FakeGateway:
     host_key: str = HOST_KEY
     port: int = 0
     server: GrpcServer | None = None
+    invited: list[ext.CreateInvitationRequest] = field(default_factory=list)
+    members: list[ext.Principal] = field(default_factory=list)
+    reached_at: list[str] = field(default_factory=lambda: ["lab.example:17670", "[2001:db8::1]:17670"])
     relays: int = 0
     completed: int = 0  # commands whose stream both sides ended
 
@@ -143,6 +146,11 @@ class FakeGateway:
             "CreateToken": (ext.CreateTokenRequest, self._token_create),
             "ListTokens": (ext.ListTokensRequest, self._token_list),
             "RevokeToken": (ext.RevokeTokenRequest, self._token_revoke),
+        }
+        tokens |= {
+            "CreateInvitation": (ext.CreateInvitationRequest, self._invite),
+            "ListPrincipals": (ext.ListPrincipalsRequest, self._members),
+            "RevokePrincipal": (ext.RevokePrincipalRequest, self._member_revoke),
         }
         ours = tokens | self.hosts.rpcs()
         handlers |= {EXTENSION + rpc: unary(kind, self._guarded(rpc, fn)) for rpc, (kind, fn) in ours.items()}
@@ -246,6 +254,27 @@ class FakeGateway:
             raise OpenShellError(Code.NOT_FOUND, f"token {request.id!r} does not exist")
         self.tokens[request.id].revoked_time.FromSeconds(1_700_000_000)
         return ext.RevokeTokenResponse(token=self.tokens[request.id])
+
+    def _invite(self, request):
+        self.invited.append(request)
+        made = ext.CreateInvitationResponse(code="osi_" + "a2" * 16, fingerprint=b"f" * 32, addresses=self.reached_at)
+        made.expiration_time.FromSeconds(2_000_000_000)
+        return made
+
+    def _members(self, request):
+        found = [*self.members]
+        for one in self.invited:
+            member = ext.Principal(role=one.role, name=one.name, scopes=one.scopes, invited=True)
+            member.expiration_time.FromSeconds(2_000_000_000)
+            found.append(member)
+        return ext.ListPrincipalsResponse(principals=found)
+
+    def _member_revoke(self, request):
+        for one in self._members(request).principals:
+            if one.name == request.name and request.role in (0, one.role):
+                one.revoked_time.FromSeconds(1_700_000_000)
+                return ext.RevokePrincipalResponse(principal=one)
+        raise OpenShellError(Code.NOT_FOUND, f"{request.name!r} does not exist")
 
     async def _watch(self, request: pb.WatchSandboxRequest, call: Call) -> AsyncIterator[pb.SandboxStreamEvent]:
         if "WatchSandbox" in self.refuse:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyopenshell.sdk.local_gateway import LocalGateway, Started
+from pyopenshell.sdk.local_gateway import LocalGateway
 from pyopenshell.sdk.paths import Paths
+from pyopenshell.sdk.running import Started
 
 OPENSHELL = [sys.executable, "-m", "pyopenshell.cli.main"]
 COMMAND_TIMEOUT = 60.0  # seconds: a command that hangs fails its test, not the run

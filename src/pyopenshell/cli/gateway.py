@@ -14,10 +14,9 @@ from pyopenshell.cli.output import show_list, show_one
 from pyopenshell.cli.progress import Progress
 from pyopenshell.cli.status import reach
 from pyopenshell.errors import EXIT_ERROR, EXIT_OK, Code, OpenShellError
-from pyopenshell.files import read_small
-from pyopenshell.model import parse_loopback
-from pyopenshell.sdk.gateways import AUTH_MTLS, AUTH_PLAINTEXT, AUTH_TOKEN, Endpoint, Gateway, Registry
+from pyopenshell.sdk.gateways import Gateway, Registry
 from pyopenshell.sdk.local_gateway import DEFAULT_NAME, LocalGateway
+from pyopenshell.sdk.opening import Opening
 
 
 def row(found: Gateway, active: str) -> dict[str, Any]:
@@ -31,15 +30,38 @@ def row(found: Gateway, active: str) -> dict[str, Any]:
     }
 
 
-@click.command(cls=Command, example="openshell gateway start\nopenshell gateway start lab --port 8443")
+@click.command(
+    cls=Command,
+    example="openshell gateway start\nopenshell gateway start lab --bind 0.0.0.0:17670 --san lab.example",
+)
 @click.argument("name", default=DEFAULT_NAME, shell_complete=complete_gateway)
 @click.option(
-    "--port", type=click.IntRange(0, 65535), help="Port on 127.0.0.1; 0 takes any. Default: the one it had, or any."
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes any. Default: the one it had, or any."
+)
+@click.option(
+    "--bind",
+    metavar="ADDR[:PORT]",
+    help="Address to listen on: 0.0.0.0 or [::] lets other machines in, 127.0.0.1 none. Default: as before.",
+)
+@click.option(
+    "--san",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Name or address by which others reach it; repeatable. Default: as before.",
 )
 @click.option("--config", metavar="FILE", help="Configuration of the gateway (TOML). Default: your own config.toml.")
 @output_option
 @click.pass_obj
-async def start(context: Context, name: str, port: int | None, config: str | None, output: str) -> None:
+async def start(
+    context: Context,
+    name: str,
+    port: int | None,
+    bind: str | None,
+    names: tuple[str, ...],
+    config: str | None,
+    output: str,
+) -> None:
     """Start a gateway on this machine, in the background, and register it.
 
     One that runs already is left alone, and refused where another port or configuration is asked for. One that is just being
@@ -49,10 +71,13 @@ async def start(context: Context, name: str, port: int | None, config: str | Non
     file = context.path(config) if config else None
     if file is not None and not file.is_file():
         raise OpenShellError(Code.NOT_FOUND, f"configuration {file} does not exist")
+    opening = Opening.asked(bind or "", names, port)
     async with Progress(context, f"starting gateway {name}"):
         started = await asyncio.to_thread(
-            local.start, context.environ, port=port, config=file, default_config=context.config_file
+            local.start, context.environ, opening=opening, config=file, default_config=context.config_file
         )
+    if started.warning:
+        context.err(f"warning: {started.warning}")
     found = started.gateway
     if output == "table":
         verb = "serves" if started.fresh else "already runs"
@@ -100,59 +125,6 @@ async def status(context: Context, name: str | None, output: str) -> int:
         data = await reach(client) | data
     show_one(context, output, data)
     return EXIT_ERROR if "error" in data else EXIT_OK
-
-
-@click.command(
-    cls=Command,
-    example="openshell gateway add lab --endpoint https://lab.example:8443 \\\n"
-    "    --ca ca.crt --cert tls.crt --key tls.key",
-)
-@click.argument("name")
-@click.option("--endpoint", required=True, metavar="URL", help="https://HOST:PORT")
-@click.option("--ca", metavar="FILE", help="Authority that signed the gateway's certificate. Default: the system's.")
-@click.option("--cert", metavar="FILE", help="Your certificate; without one, an API token says who you are.")
-@click.option("--key", metavar="FILE", help="The private key of your certificate.")
-@click.option("--replace", is_flag=True, help="Overwrite a gateway of this name.")
-@click.pass_obj
-def add(
-    context: Context, name: str, endpoint: str, ca: str | None, cert: str | None, key: str | None, replace: bool
-) -> None:
-    """Register a gateway that runs elsewhere. Nothing is sent to it."""
-    registry = Registry(context.paths)
-    registry.directory(name)
-    if (cert is None) != (key is None):
-        raise OpenShellError(Code.INVALID, "--cert and --key belong together")
-    if name in registry.names():
-        if not replace:
-            raise OpenShellError(
-                Code.CONFLICT, f"gateway {name!r} is registered already", hint="--replace overwrites it"
-            )
-        if not registry.load(name).is_remote and LocalGateway(context.paths, name).process is not None:
-            raise OpenShellError(Code.CONFLICT, f"gateway {name!r} runs on this machine", hint="stop it first")
-    where = Endpoint.parse(endpoint)
-    if where.scheme == "http":
-        _refuse_clear_text(where.host)
-    files = {"ca.crt": ca, "tls.crt": cert, "tls.key": key}
-    content: dict[str, bytes] = {}
-    for target, source in files.items():
-        if source is not None:
-            content[target] = _pem(context, source)
-    mode = AUTH_PLAINTEXT if where.scheme == "http" else AUTH_MTLS if cert else AUTH_TOKEN
-    if name in registry.names():
-        registry.remove(name)
-    found = registry.save(name, where, is_remote=True, auth_mode=mode, credentials=content)
-    chosen = ", selected" if registry.active_name() == name else ""
-    context.out(f"gateway {found.name} registered at {found.endpoint}{chosen}")
-
-
-def _refuse_clear_text(host: str) -> None:
-    """Raise INVALID for http to anything but this machine: a token would cross the network readable."""
-    try:
-        parse_loopback(host)
-    except OpenShellError:
-        raise OpenShellError(
-            Code.INVALID, f"http to {host[:80]!r} would send tokens in clear text", hint="use https"
-        ) from None
 
 
 @click.command(cls=Command, name="list", example="openshell gateway list -o json")
@@ -211,13 +183,3 @@ async def info(context: Context, name: str | None, output: str) -> None:
         data = row(client.gateway, Registry(context.paths).active_name())
         found = await client.info()
     show_one(context, output, data | {"status": found.status, "version": found.version, "drivers": list(found.drivers)})
-
-
-def _pem(context: Context, source: str) -> bytes:
-    path = context.path(source)
-    data = read_small(path)
-    if data is None:
-        raise OpenShellError(Code.NOT_FOUND, f"file {path} does not exist")
-    if b"-----BEGIN " not in data:
-        raise OpenShellError(Code.INVALID, f"file {path} is not PEM")
-    return data

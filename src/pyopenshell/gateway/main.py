@@ -1,9 +1,9 @@
 """`openshell-gateway`: flags, configuration, signals. Wiring only; the gateway itself is `app.py`.
 
-It says that it serves with one JSON line on the ready descriptor: {"endpoint": ..., "pid": ..., "port": ...}. SIGTERM,
-SIGINT and SIGHUP (but under nohup(1)) drain it, and a second one ends the drain; so does the end of the lifetime
-descriptor, at once: its sandboxes end with it, so there is nothing to wait for. What keeps it from serving is the last line
-on stderr, behind `error: `.
+It says that it serves with one JSON line on the ready descriptor: {"endpoint", "listens", "pid", "port"}. SIGTERM, SIGINT
+and SIGHUP (but under nohup(1)) drain it, and a second one ends the drain; so does the end of the lifetime descriptor, at
+once: its sandboxes end with it, so there is nothing to wait for. What keeps it from serving is the last line on stderr,
+behind `error: `.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import ipaddress
 import json
+import logging
 import os
 import pwd
 import signal
@@ -27,8 +29,10 @@ from pyopenshell.errors import EXIT_CODES, EXIT_ERROR, EXIT_OK, OpenShellError
 from pyopenshell.gateway.app import Gateway
 from pyopenshell.gateway.settings import Settings
 from pyopenshell.linux import memory
+from pyopenshell.model import parse_bind
 from pyopenshell.relay.limits import ConnectionLimits
 
+logger = logging.getLogger("pyopenshell.gateway")
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -36,8 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a gateway until it is told to stop; the exit status."""
     options = _parser().parse_args(argv)
     try:
-        flags = {"name": options.name, "state_dir": options.state, "host": options.host, "port": options.port}
-        config = load_gateway(os.environ, file=options.config, flags=flags)
+        config = load_gateway(os.environ, file=options.config, flags=_flags(options))
         log.configure(config.log_level, fmt=config.log_format)
         asyncio.run(_serve(config, options.ready_fd, options.lifetime_fd))
     except OpenShellError as error:
@@ -49,15 +52,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     return EXIT_OK
 
 
+def _flags(options: argparse.Namespace) -> dict[str, object]:
+    """The configuration's keys that flags say; None for those that were not given."""
+    host, port = parse_bind(options.bind) if options.bind else (None, None)
+    return {
+        "name": options.name,
+        "state_dir": options.state,
+        "host": host or options.host,
+        "port": options.port if port is None else port,
+        "server_names": tuple(options.san) or None,
+    }
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="openshell-gateway",
         description="Serves sandboxes of this machine to clients with TLS, and to their supervisors.",
-        epilog="example: openshell-gateway --name local --port 17670",
+        epilog="example: openshell-gateway --name lab --bind 0.0.0.0:17670 --san lab.example",
     )
     parser.add_argument("--name", help="name of this gateway (default: local)")
     parser.add_argument("--state", type=Path, help="its state directory")
     parser.add_argument("--config", type=Path, help="configuration file (TOML)")
+    parser.add_argument("--bind", metavar="ADDR[:PORT]", help="the same as --host and --port in one")
+    parser.add_argument(
+        "--san",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="further name or address in its certificate; repeatable",
+    )
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one")
     parser.add_argument("--ready-fd", type=int, help="descriptor that gets one JSON line once the gateway serves")
@@ -82,6 +105,8 @@ async def _serve(config: GatewayConfig, ready: int | None, lifetime: int | None)
     driver = LocalDriver(sandboxes, strict=config.isolation == "strict", etc_binds=config.etc_binds)
     gateway = await Gateway.start(settings, driver)
     try:
+        if not ipaddress.ip_address(settings.host).is_loopback:
+            logger.warning("gateway %s is open to other machines at %s", settings.name, gateway.endpoint)
         if ready is not None:
             _say_ready(ready, gateway)
         # What start-up made lives as long as the process: the collector need not look at it again. What it only read or
@@ -156,7 +181,8 @@ def _read_lifetime(descriptor: int, stop: asyncio.Event, orphaned: asyncio.Event
 
 
 def _say_ready(descriptor: int, gateway: Gateway) -> None:
-    line = json.dumps({"endpoint": gateway.endpoint, "pid": os.getpid(), "port": gateway.port}) + "\n"
+    told = {"endpoint": gateway.endpoint, "listens": gateway.settings.host, "pid": os.getpid(), "port": gateway.port}
+    line = json.dumps(told) + "\n"
     try:
         os.write(descriptor, line.encode())
     except OSError as error:  # whoever started us is gone already; the gateway serves all the same

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TypeVar
@@ -15,6 +16,7 @@ from typing import TypeVar
 from google.protobuf.message import Message
 
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.sdk import renewal
 from pyopenshell.sdk.gateways import Gateway
 from pyopenshell.streams import grpc_client
 from pyopenshell.streams.client_call import ClientCall
@@ -90,6 +92,10 @@ class Connection:
             hint = "is it a gateway, and is it not https?"
         elif gateway.certificate.exists() and not self._token:
             hint = f"does it know the certificate in {gateway.mtls}?"
+            if told := renewal.out_of_time(gateway, time.time()):
+                return OpenShellError(
+                    Code.UNAUTHENTICATED, told, hint="where the clock is right, ask for a new invitation"
+                )
         else:
             hint = "is it a gateway?"
         message = f"what listens at {gateway.endpoint} ended the connection without a word"
@@ -116,7 +122,7 @@ class Connection:
         name = f"gateway {gateway.name!r}"
         try:
             tls = tls_of(gateway, bool(self._token))
-            return await Channel.connect(endpoint, tls, timeout=self._connect_timeout, name=name)
+            channel = await Channel.connect(endpoint, tls, timeout=self._connect_timeout, name=name)
         except OpenShellError as error:
             if error.code is not Code.UNAVAILABLE:
                 raise
@@ -124,6 +130,9 @@ class Connection:
             if not gateway.is_remote:
                 hint = f"'openshell gateway start {gateway.name}' starts it"
             raise OpenShellError(error.code, error.message, hint=hint) from error
+        if tls is not None and not self._token and renewal.due(gateway, now := time.time()):
+            await renewal.renew(gateway, channel, now)
+        return channel
 
 
 def tls_of(gateway: Gateway, with_token: bool) -> ssl.SSLContext | None:

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,32 +21,31 @@ from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.files import locked, private_directory, read_small
 from pyopenshell.model import check_port
 from pyopenshell.sdk.gateways import AUTH_MTLS, Endpoint, Gateway, Registry
+from pyopenshell.sdk.opening import LOOPBACK, Opening
 from pyopenshell.sdk.paths import Paths
 from pyopenshell.sdk.port_holder import check_port_free
 from pyopenshell.sdk.processes import ProcessName, end, wait
-from pyopenshell.sdk.running import Record, drains, forget, gateway_table, mark, read_ready, say_draining
+from pyopenshell.sdk.renewal import fields_of
+from pyopenshell.sdk.running import (
+    Record,
+    Started,
+    drains,
+    forget,
+    gateway_table,
+    last_words,
+    mark,
+    read_ready,
+    say_draining,
+)
 
 DEFAULT_NAME = "local"
-LOOPBACK = "127.0.0.1"
 PORT_VARIABLE = "OPENSHELL_GATEWAY_PORT"
 _ANYWHERE = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - how clients of this machine reach one that listens there
 PROGRAM = (sys.executable, "-P", "-m", "pyopenshell.gateway.main")
 START_TIMEOUT = 30.0  # seconds: a first start makes keys and probes the machine, about one second on a slow one
 STOP_TIMEOUT = 20.0  # seconds for open streams to drain before SIGKILL
-_LOG_TAIL = 4096  # bytes of the log that are looked through for the reason of a failed start
 _PKI_FILES = {"ca.crt": "ca.crt", "tls.crt": "client.crt", "tls.key": "client.key"}
 _NOT_INHERITED = ("OPENSHELL_TOKEN",)  # a caller's secret is none of the gateway's business
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """What `start` did: `fresh` is false where the gateway already ran, `stale` where its configuration changed since."""
-
-    gateway: Gateway
-    process: ProcessName
-    fresh: bool
-    config: str = ""
-    stale: bool = False
 
 
 class LocalGateway:
@@ -74,12 +73,14 @@ class LocalGateway:
         config: Path | None = None,
         default_config: Path | None = None,
         lifetime: int | None = None,
+        opening: Opening | None = None,
     ) -> Started:
         """Start the gateway and wait until it serves; where it runs already, say so and change nothing.
 
         `port` None means the one that the configuration names, else the one it had before, or any. `config` is what the
         gateway must run with, `default_config` what a fresh one takes where nothing is asked for. `lifetime` is the read
-        end of a pipe: when its last writer is gone, the gateway ends and its sandboxes with it.
+        end of a pipe: when its last writer is gone, the gateway ends and its sandboxes with it. `opening` is where it must
+        listen and under which names; what it does not say stays as it was at the start before.
         Raises CONFLICT (a port that is taken, a running gateway on another port or with another configuration, a name that
         is registered for a remote gateway), DEADLINE (one that drains and does not end), and PRECONDITION with the
         gateway's own reason.
@@ -89,18 +90,22 @@ class LocalGateway:
             raise OpenShellError(
                 Code.CONFLICT, f"gateway {self.name!r} is a remote one, at {known.endpoint}", hint="choose another name"
             )
+        kept = Opening.kept(known.extra) if known is not None else Opening()
+        asked = opening or Opening()
+        port = asked.port if port is None else port
         private_directory(self.state)
         with locked(self.state / ".start.lock"):
             record = self._still_running()
             if record is not None:
-                return self._as_it_runs(record, known, port, config, default_config)
+                return self._as_it_runs(record, known, port, config, default_config, asked.differs(kept))
             config = config or default_config
             table = gateway_table(config)
-            if port is None and "port" not in table and not environ.get(PORT_VARIABLE):
+            where = asked.over(kept)
+            if port is None and (where.host or ("port" not in table and not environ.get(PORT_VARIABLE))):
                 port = known.endpoint.port if known is not None else 0
             if port:
-                check_port_free(LOOPBACK, check_port(port))
-            return self._start(environ, port, config, mark(table), lifetime)
+                check_port_free(where.host or LOOPBACK, check_port(port))
+            return self._start(environ, replace(where, port=port), config, mark(table), lifetime)
 
     def _still_running(self) -> Record | None:
         """The gateway that runs, after the end of one that drains."""
@@ -119,11 +124,16 @@ class LocalGateway:
         return None
 
     def _as_it_runs(
-        self, record: Record, known: Gateway | None, port: int | None, config: Path | None, default: Path | None
+        self,
+        record: Record,
+        known: Gateway | None,
+        port: int | None,
+        config: Path | None,
+        default: Path | None,
+        other: str,
     ) -> Started:
         """The running gateway, where it is what was asked for. Raises CONFLICT where it is not."""
         where = known.endpoint if known is not None else Endpoint.parse(record.endpoint)
-        other = ""
         if port and port != where.port:
             other = f"on port {where.port}"
         elif config is not None and record.config != str(config):
@@ -137,17 +147,17 @@ class LocalGateway:
                 hint=f"'openshell gateway stop {self.name}' first",
             )
         if known is None:
-            known = self._save(where)
+            known = self._save(where, Opening())
         seen = config or (Path(record.config) if record.config else default)
         stale = record.settings != mark(gateway_table(seen))
-        return Started(known, record.process, fresh=False, config=record.config, stale=stale)
+        return Started(known, record.process, False, record.config, stale, record.listens)
 
     def _start(
-        self, environ: Mapping[str, str], port: int | None, config: Path | None, settings: str, lifetime: int | None
+        self, environ: Mapping[str, str], opening: Opening, config: Path | None, settings: str, lifetime: int | None
     ) -> Started:
-        command = [*self._program, "--name", self.name, "--state", str(self.state)]
-        if port is not None:
-            command += ["--port", str(port)]
+        command = [*self._program, "--name", self.name, "--state", str(self.state), *opening.flags]
+        if opening.port is not None:
+            command += ["--port", str(opening.port)]
         if config is not None:
             command += ["--config", str(config)]
         if lifetime is not None:
@@ -172,7 +182,7 @@ class LocalGateway:
                 fields = read_ready(ready, START_TIMEOUT)
                 if fields is None:
                     raise self._failed_start(log_start)
-                started = self._register(fields, str(config or ""), settings)
+                started = self._register(fields, str(config or ""), settings, opening)
             except BaseException:
                 child.terminate()
                 try:
@@ -188,7 +198,7 @@ class LocalGateway:
             if ready_far >= 0:
                 os.close(ready_far)
 
-    def _register(self, fields: Mapping[str, Any], config: str, settings: str) -> Started:
+    def _register(self, fields: Mapping[str, Any], config: str, settings: str, opening: Opening) -> Started:
         process = ProcessName.of(int(fields["pid"]))
         if process is None:
             raise OpenShellError(
@@ -196,11 +206,12 @@ class LocalGateway:
             )
         told = Endpoint.parse(fields["endpoint"])
         where = Endpoint(told.scheme, _ANYWHERE.get(told.host, told.host), told.port)
-        gateway = self._save(where)
-        Record(process.pid, process.start_time, str(where), config, settings).save(self.state)
-        return Started(gateway, process, fresh=True, config=config)
+        gateway = self._save(where, opening)
+        listens = fields["listens"] or told.host
+        Record(process.pid, process.start_time, str(where), config, settings, listens).save(self.state)
+        return Started(gateway, process, fresh=True, config=config, listens=listens)
 
-    def _save(self, where: Endpoint) -> Gateway:
+    def _save(self, where: Endpoint, opening: Opening) -> Gateway:
         credentials = {ours: read_small(self.state / "pki" / its) for ours, its in _PKI_FILES.items()}
         return self._registry.save(
             self.name,
@@ -208,6 +219,7 @@ class LocalGateway:
             is_remote=False,
             auth_mode=AUTH_MTLS,
             credentials={name: content for name, content in credentials.items() if content is not None},
+            extra=opening.fields | fields_of(credentials["tls.crt"]),
         )
 
     def stop(self, timeout: float = STOP_TIMEOUT) -> ProcessName | None:
@@ -224,15 +236,8 @@ class LocalGateway:
         return process
 
     def _failed_start(self, log_start: int) -> OpenShellError:
-        """The gateway's own last line, without the word `error:` in front, is the best reason there is."""
-        try:
-            with self.log.open("rb") as log:
-                size = log.seek(0, os.SEEK_END)
-                log.seek(max(log_start, size - _LOG_TAIL))
-                lines = [line.strip() for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
-        except OSError:
-            lines = []
-        reason = lines[-1].removeprefix("error: ") if lines else "it ended without a word"
+        """The gateway's own last line is the best reason there is."""
+        reason = last_words(self.log, log_start)
         return OpenShellError(Code.PRECONDITION, f"gateway {self.name!r} did not start: {reason}", hint=self._see())
 
     def _see(self) -> str:

@@ -19,22 +19,29 @@ from typing import Any
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.files import read_small, write_private
+from pyopenshell.sdk.gateways import Gateway
+from pyopenshell.sdk.opening import LOOPBACK, is_open
 from pyopenshell.sdk.processes import ProcessName
 
 RECORD = "process.json"
 READY_LINE_MAX = 64 * 1024
+_LOG_TAIL = 4096  # bytes of a log that are looked through
 DRAINING = "draining"  # holds the pid in decimal; also written by gateway/app.py
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One start of a gateway. `config` is the path of its configuration or empty, `settings` a mark of its content."""
+    """One start of a gateway. `config` is the path of its configuration or empty, `settings` a mark of its content.
+
+    `listens` is the address that it listens on, where `endpoint` is how this machine's clients reach it.
+    """
 
     pid: int
     start_time: int
     endpoint: str = ""
     config: str = ""
     settings: str = ""
+    listens: str = ""
 
     @property
     def process(self) -> ProcessName:
@@ -46,7 +53,7 @@ class Record:
         """What was written for this state directory; None where nothing can be read."""
         try:
             found = json.loads(read_small(state / RECORD) or b"")
-            texts = {name: str(found.get(name, "")) for name in ("endpoint", "config", "settings")}
+            texts = {name: str(found.get(name, "")) for name in ("endpoint", "config", "settings", "listens")}
             return cls(int(found["pid"]), int(found["start_time"]), **texts)
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -54,6 +61,31 @@ class Record:
     def save(self, state: Path) -> None:
         """Write it. Raises PRECONDITION, EXHAUSTED."""
         write_private(state / RECORD, json.dumps(asdict(self)).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What `start` did: `fresh` is false where the gateway already ran, `stale` where its configuration changed since.
+
+    `listens` is the address that it listens on.
+    """
+
+    gateway: Gateway
+    process: ProcessName
+    fresh: bool
+    config: str = ""
+    stale: bool = False
+    listens: str = ""
+
+    @property
+    def warning(self) -> str:
+        """What its owner must know where other machines reach it; empty where none does."""
+        if not is_open(self.listens or LOOPBACK):
+            return ""
+        return (
+            f"gateway {self.gateway.name} is open to other machines at {self.listens} port {self.gateway.endpoint.port}; "
+            f"'openshell gateway stop {self.gateway.name}' and 'start --bind {LOOPBACK}' close it"
+        )
 
 
 def say_draining(state: Path, process: ProcessName) -> None:
@@ -93,6 +125,18 @@ def mark(table: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(table, sort_keys=True, default=str).encode()).hexdigest() if table else ""
 
 
+def last_words(log: Path, start: int) -> str:
+    """The last line of `log` behind byte `start`, without the word `error:` in front: a process's own reason for its end."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(start, size - _LOG_TAIL))
+            lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    except OSError:
+        lines = []
+    return lines[-1].removeprefix("error: ") if lines else "it ended without a word"
+
+
 def read_ready(descriptor: int, timeout: float) -> dict[str, Any] | None:
     """The ready line as an object, or None where the gateway ended first. Raises DEADLINE."""
     deadline = time.monotonic() + timeout
@@ -107,6 +151,7 @@ def read_ready(descriptor: int, timeout: float) -> dict[str, Any] | None:
             break
     try:
         fields = json.loads(line)
-        return {"pid": int(fields["pid"]), "port": int(fields["port"]), "endpoint": str(fields["endpoint"])}
+        texts = {"endpoint": str(fields["endpoint"]), "listens": str(fields.get("listens", ""))}
+        return texts | {"pid": int(fields["pid"]), "port": int(fields["port"])}
     except (ValueError, KeyError, TypeError):
         return None
