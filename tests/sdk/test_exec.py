@@ -47,6 +47,7 @@ async def test_after_the_exit_both_sides_end_the_stream(client: Client, gateway:
     for stdin in (b"", b"x" * (8 << 20)):
         await client.run("web", ExecSpec(("true",)), stdin=stdin)
     await client.run("web", ExecSpec(("no-such-command",)))
+    await client.close()
     assert gateway.completed == 3
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
@@ -40,6 +40,7 @@ class Connection:
         self._channel: Channel | None = None
         self._connecting = asyncio.Lock()
         self._closed = False
+        self._partings: set[asyncio.Task[None]] = set()
 
     async def channel(self) -> Channel:
         """The live channel. Raises UNAVAILABLE that names the gateway, PRECONDITION for credentials that are missing."""
@@ -105,9 +106,17 @@ class Connection:
         """Round trip to the gateway in seconds."""
         return await (await self.channel()).ping()
 
+    def part(self, parting: Coroutine[Any, Any, None]) -> None:
+        """Let a call end while its caller goes on; `close` waits. `parting` has a deadline of its own, and never raises."""
+        task = asyncio.ensure_future(parting)
+        self._partings.add(task)
+        task.add_done_callback(self._partings.discard)
+
     async def close(self) -> None:
         """Close the channel; calls that are open break."""
         self._closed = True
+        if self._partings:
+            await asyncio.wait(self._partings)
         async with self._connecting:
             channel, self._channel = self._channel, None
         if channel is not None:

@@ -8,9 +8,10 @@ is BROKEN: the command may have run, and a lost connection is never mistaken for
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from pyopenshell.errors import EXIT_TIMEOUT, Code, OpenShellError
 from pyopenshell.model import ExecSpec, ExecTarget, TerminalSize
@@ -123,9 +124,12 @@ class Execution:
             raise
         raise _lost("the stream ended")
 
-    async def _send(self, sending: object) -> bool:
+    async def _send(self, sending: Coroutine[Any, Any, None]) -> bool:
+        if self.exit is not None:
+            sending.close()
+            return False
         try:
-            await sending  # type: ignore[misc]
+            await sending
         except (StreamBroken, StreamClosed):
             return False  # the receiving side tells why
         return True
@@ -135,7 +139,8 @@ class Execution:
 async def execution(connection: Connection, sandbox: str, spec: ExecSpec) -> AsyncIterator[Execution]:
     """Start `spec` in `sandbox`. Leaving the block before the command has ended ends it.
 
-    The far side keeps `spec.timeout`. Where it does not, the stream is broken TIMEOUT_GRACE seconds later.
+    Once its status is known nobody waits for the end of the call, which is a round trip: the connection sees to that. The
+    far side keeps `spec.timeout`. Where it does not, the stream is broken TIMEOUT_GRACE seconds later.
     """
     relay = await open_relay(connection, sandbox, ExecTarget())
     running = Execution(relay, connection)
@@ -149,12 +154,13 @@ async def execution(connection: Connection, sandbox: str, spec: ExecSpec) -> Asy
         except (StreamBroken, StreamClosed):
             pass  # refused already: the first read tells why
         yield running
-        if running.exit is not None:
-            await _close_quietly(relay)
     finally:
         if overdue is not None:
             overdue.cancel()
-        running.abort()
+        if running.exit is not None:
+            connection.part(_close_quietly(relay))
+        else:
+            running.abort()
 
 
 async def run(connection: Connection, sandbox: str, spec: ExecSpec, stdin: bytes = b"") -> Completed:
@@ -204,6 +210,8 @@ async def _close_quietly(relay: Relay) -> None:
             await relay.leg.close()
     except (StreamBroken, StreamClosed, StreamBusy, TimeoutError):
         return
+    finally:
+        relay.leg.abort()
 
 
 def _lost(reason: str) -> OpenShellError:
