@@ -12,7 +12,9 @@ from pyopenshell.enrol.invitation import Address, Invited
 from pyopenshell.enrol.keys import validity
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.streams import listen_tcp
+from pyopenshell.streams.proxies import Proxy
 from tests.support.enrolment import CODE, Authority, EnrollingGateway
+from tests.support.proxy_server import FakeProxy, proxying
 
 
 async def refused(gateway: EnrollingGateway, kind: Code, told: str, **changes: object) -> OpenShellError:
@@ -34,6 +36,13 @@ async def test_an_invitation_becomes_a_certificate(gateway: EnrollingGateway) ->
     assert gateway.asked == ["GetAuthority", "Enrol"]
     assert gateway.certificates == [None, None]
     assert "PRIVATE KEY" not in repr(found).replace(repr(found.certificate), "")
+
+
+async def test_both_connections_go_through_a_proxy(gateway: EnrollingGateway) -> None:
+    async with proxying(FakeProxy()) as proxy:
+        way = Proxy("127.0.0.1", proxy.port)
+        await enrol(gateway.invitation(), Invited.USER, name="ada", find_proxy=lambda host, port: way)
+    assert len(proxy.requests) == 2
 
 
 async def test_the_gateway_says_what_somebody_is_called(gateway: EnrollingGateway) -> None:

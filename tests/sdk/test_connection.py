@@ -15,11 +15,13 @@ import pytest
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.model import ExecSpec
 from pyopenshell.sdk.client import Client
-from pyopenshell.sdk.connection import Connection, tls_of
+from pyopenshell.sdk.connection import Connection, proxy_of, tls_of
 from pyopenshell.sdk.gateways import Endpoint, Registry
 from pyopenshell.sdk.paths import Paths
 from pyopenshell.streams import Channel
+from pyopenshell.streams.proxies import Proxy
 from tests.support.client_gateway import FakeGateway
+from tests.support.proxy_server import FakeProxy, proxying
 
 
 async def test_many_at_once_connect_once(client: Client, gateway: FakeGateway) -> None:
@@ -145,3 +147,28 @@ async def test_credentials_that_are_rubbish_are_named(paths: Paths) -> None:
     with pytest.raises(OpenShellError, match=r"ca\.crt") as caught:
         await Connection(gateway).channel()
     assert caught.value.code is Code.PRECONDITION
+
+
+async def test_through_a_proxy(client: Client, gateway: FakeGateway) -> None:
+    async with proxying(FakeProxy()) as proxy:
+        async with Client(client.gateway, proxy=Proxy("127.0.0.1", proxy.port)) as other:
+            assert await other.health() == ("healthy", "9.9")
+        assert proxy.requests[0].startswith(f"CONNECT 127.0.0.1:{client.gateway.endpoint.port} ".encode())
+
+
+async def test_a_proxy_that_refuses_is_told_with_its_own_cure(client: Client, gateway: FakeGateway) -> None:
+    async with proxying(FakeProxy(b"HTTP/1.1 403 no\r\n\r\n", joins=False)) as proxy:
+        other = Client(client.gateway, proxy=Proxy("127.0.0.1", proxy.port, "me:hunter2"))
+        with pytest.raises(OpenShellError, match="does not allow CONNECT") as caught:
+            await other.health()
+        await other.close()
+    assert "NO_PROXY" in caught.value.hint
+    assert "hunter2" not in f"{caught.value!r} {caught.value.hint}"
+
+
+def test_the_environment_names_the_proxy_of_a_gateway(client: Client) -> None:
+    lab = replace(client.gateway, endpoint=Endpoint("https", "lab.example", 8443))
+    environ = {"HTTPS_PROXY": "http://proxy.example:3128"}
+    assert proxy_of(lab, environ) == Proxy("proxy.example", 3128)
+    assert proxy_of(lab, environ | {"NO_PROXY": ".example:8443"}) is None
+    assert proxy_of(client.gateway, environ) is None  # it is on this machine

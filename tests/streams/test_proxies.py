@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.streams.proxies import ANSWER_MAX, Proxy, joined, proxy_for, tunnel
+from pyopenshell.streams.proxies import ANSWER_MAX, Proxy, direct, joined, proxy_for, tunnel
 
 PROXY = Proxy("proxy.example", 3128)
 SECRET = Proxy("proxy.example", 3128, "me:hunter%3A2")
@@ -75,6 +75,7 @@ def test_what_the_environment_says(environ: dict[str, str], proxy: Proxy | None)
 
 def test_this_machine_is_never_reached_through_a_proxy() -> None:
     assert proxy_for("localhost", 443, {"HTTPS_PROXY": "http://a:1"}) is None
+    assert direct("gw.example", 443) is None
 
 
 def test_credentials_are_in_no_text() -> None:

@@ -82,6 +82,7 @@ async def _take(context: Context, what: str, name: str, user: str, directory: st
         return
     invitation.check_role(Invited.USER)
     from pyopenshell.sdk.enrolment import login_name, take_user
+    from pyopenshell.streams.proxies import proxy_for
 
     gateway, found = await take_user(
         context.paths,
@@ -89,6 +90,7 @@ async def _take(context: Context, what: str, name: str, user: str, directory: st
         name=name,
         user=user or login_name(context.environ),
         timeout=context.settings.connect_timeout,
+        find_proxy=lambda host, port: proxy_for(host, port, context.environ),
     )
     chosen = ", selected" if Registry(context.paths).active_name() == gateway.name else ""
     context.out(f"gateway {gateway.name} registered at {gateway.endpoint}{chosen}: you are its user {found.name}")

@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 def client_of(context: Context) -> Client:
     """A client of the gateway that --gateway, the configuration or the selection says. Raises NOT_FOUND, INVALID."""
     from pyopenshell.sdk.client import Client  # what it brings is for commands that connect
+    from pyopenshell.sdk.connection import proxy_of
 
     gateway = Registry(context.paths).resolve(context.chosen_gateway)
-    return Client(gateway, token_of(context), connect_timeout=context.settings.connect_timeout)
+    return Client(
+        gateway,
+        token_of(context),
+        connect_timeout=context.settings.connect_timeout,
+        proxy=proxy_of(gateway, context.environ),
+    )
 
 
 def token_of(context: Context) -> str:

@@ -115,13 +115,14 @@ async def stop(context: Context, name: str | None) -> None:
 async def status(context: Context, name: str | None, output: str) -> int:
     """Tell whether a gateway runs and answers; exit status 1 where it does not."""
     from pyopenshell.sdk.client import Client
+    from pyopenshell.sdk.connection import proxy_of
 
     found = Registry(context.paths).resolve(name or context.chosen_gateway)
     data: dict[str, Any] = {}
     if not found.is_remote:
         process = LocalGateway(context.paths, found.name).process
         data = {"running": process is not None, "pid": process.pid if process else None}
-    async with Client(found, token_of(context)) as client:
+    async with Client(found, token_of(context), proxy=proxy_of(found, context.environ)) as client:
         data = await reach(client) | data
     show_one(context, output, data)
     return EXIT_ERROR if "error" in data else EXIT_OK

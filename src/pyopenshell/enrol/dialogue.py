@@ -21,6 +21,7 @@ from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.model import check_name
 from pyopenshell.streams import tls
 from pyopenshell.streams.grpc_client import CONNECT_TIMEOUT, Channel, Endpoint
+from pyopenshell.streams.proxies import FindProxy, Proxy, direct
 from pyopenshell.wire.convert import seconds_of_timestamp
 from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext
 
@@ -64,6 +65,7 @@ async def enrol(
     name: str = "",
     timeout: float = CONNECT_TIMEOUT,
     wall: Callable[[], float] = time.time,
+    find_proxy: FindProxy = direct,
 ) -> Enrolled:
     """Take an invitation as `role`; `name` is what we would be called where the invitation names nobody.
 
@@ -79,7 +81,9 @@ async def enrol(
     failed: list[OpenShellError] = []
     for address in invitation.addresses:
         try:
-            channel, authority = await _reach(address, invitation.fingerprint, timeout, wall)
+            channel, authority = await _reach(
+                address, invitation.fingerprint, timeout, wall, find_proxy(address.host, address.port)
+            )
         except OpenShellError as error:
             failed.append(error)
             continue
@@ -90,10 +94,12 @@ async def enrol(
     raise _worst(failed)
 
 
-async def _reach(address: Address, expected: str, timeout: float, wall: Callable[[], float]) -> tuple[Channel, bytes]:
+async def _reach(
+    address: Address, expected: str, timeout: float, wall: Callable[[], float], proxy: Proxy | None
+) -> tuple[Channel, bytes]:
     """A connection to the gateway whose authority has this fingerprint, and that authority in DER."""
     endpoint, what = Endpoint(address.host, address.port), "the gateway"
-    asked = await Channel.connect(endpoint, tls.unverified_context(), timeout=timeout, name=what)
+    asked = await Channel.connect(endpoint, tls.unverified_context(), timeout=timeout, name=what, proxy=proxy)
     try:
         answer = await asked.unary(
             ENROLMENT + "GetAuthority", ext.GetAuthorityRequest(), ext.GetAuthorityResponse, timeout=timeout
@@ -115,12 +121,13 @@ async def _reach(address: Address, expected: str, timeout: float, wall: Callable
         )
     trusting = tls.authority_context(authority_pem(answer.certificate).decode())
     try:
-        return await Channel.connect(endpoint, trusting, timeout=timeout, name=what), answer.certificate
+        channel = await Channel.connect(endpoint, trusting, timeout=timeout, name=what, proxy=proxy)
     except OpenShellError as error:
         if error.code is Code.UNAUTHENTICATED:
             hint = f"a gateway that is to be reached at {address.host!r} is started with --san {address.host}; {clocks}"
             raise OpenShellError(error.code, error.message, hint=hint) from error
         raise
+    return channel, answer.certificate
 
 
 async def _ask(

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Self
 
 from pyopenshell.model import ExecSpec, Target, TcpTarget
 from pyopenshell.sdk import exec as exec_
-from pyopenshell.sdk.connection import CONNECT_TIMEOUT, EXTENSION, Connection
+from pyopenshell.sdk.connection import CONNECT_TIMEOUT, EXTENSION, Connection, proxy_of
 from pyopenshell.sdk.gateways import Gateway, Registry
 from pyopenshell.sdk.paths import Paths
 from pyopenshell.sdk.relays import Relay, check_sandbox, open_relay
@@ -36,14 +36,22 @@ if TYPE_CHECKING:
     from pyopenshell.sdk.sessions import Session
     from pyopenshell.sdk.tokens import Tokens
     from pyopenshell.sdk.types import GatewayInfo, Process, User
+    from pyopenshell.streams.proxies import Proxy
 
 
 class Client:
     """Everything one gateway can do for us."""
 
-    def __init__(self, gateway: Gateway, token: str = "", *, connect_timeout: float = CONNECT_TIMEOUT) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        token: str = "",
+        *,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        proxy: Proxy | None = None,
+    ) -> None:
         self.gateway = gateway
-        self.connection = Connection(gateway, token, connect_timeout=connect_timeout)
+        self.connection = Connection(gateway, token, connect_timeout=connect_timeout, proxy=proxy)
 
     @cached_property
     def sandboxes(self) -> Sandboxes:
@@ -77,9 +85,10 @@ class Client:
     def of(cls, name: str = "", *, environ: Mapping[str, str] = os.environ) -> Client:
         """The client of a registered gateway; empty `name` is the active one. OPENSHELL_TOKEN, where set, says who calls.
 
-        Raises NOT_FOUND.
+        HTTPS_PROXY and NO_PROXY are heeded. Raises NOT_FOUND, INVALID for a proxy that cannot be used.
         """
-        return cls(Registry(Paths.of(environ)).resolve(name), environ.get("OPENSHELL_TOKEN", ""))
+        gateway = Registry(Paths.of(environ)).resolve(name)
+        return cls(gateway, environ.get("OPENSHELL_TOKEN", ""), proxy=proxy_of(gateway, environ))
 
     async def close(self) -> None:
         """Close the connection; what is open breaks."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -21,6 +21,8 @@ from pyopenshell.sdk.gateways import Gateway
 from pyopenshell.streams import grpc_client
 from pyopenshell.streams.client_call import ClientCall
 from pyopenshell.streams.grpc_client import Channel
+from pyopenshell.streams.proxies import Proxy, proxy_for
+from pyopenshell.streams.segments import Segments
 
 M = TypeVar("M", bound=Message)
 
@@ -33,8 +35,17 @@ CONNECT_TIMEOUT = 10.0  # seconds, as `ConnectTimeout` of the editors that wait 
 class Connection:
     """Calls to one gateway. With `token` the token says who calls, and the client certificate stays at home."""
 
-    def __init__(self, gateway: Gateway, token: str = "", *, connect_timeout: float = CONNECT_TIMEOUT) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        token: str = "",
+        *,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        proxy: Proxy | None = None,
+    ) -> None:
         self.gateway = gateway
+        self._proxy = proxy
+        self._path = Segments()
         self._connect_timeout = connect_timeout
         self._token = token
         self._channel: Channel | None = None
@@ -131,9 +142,11 @@ class Connection:
         name = f"gateway {gateway.name!r}"
         try:
             tls = tls_of(gateway, bool(self._token))
-            channel = await Channel.connect(endpoint, tls, timeout=self._connect_timeout, name=name)
+            channel = await Channel.connect(
+                endpoint, tls, timeout=self._connect_timeout, name=name, proxy=self._proxy, path=self._path
+            )
         except OpenShellError as error:
-            if error.code is not Code.UNAVAILABLE:
+            if error.code is not Code.UNAVAILABLE or self._proxy is not None:  # what is in between has its own cure
                 raise
             hint = f"see 'openshell gateway status {gateway.name}'"
             if not gateway.is_remote:
@@ -142,6 +155,11 @@ class Connection:
         if tls is not None and not self._token and renewal.due(gateway, now := time.time()):
             await renewal.renew(gateway, channel, now)
         return channel
+
+
+def proxy_of(gateway: Gateway, environ: Mapping[str, str]) -> Proxy | None:
+    """The proxy that `environ` (HTTPS_PROXY, NO_PROXY) puts between us and `gateway`. Raises INVALID."""
+    return proxy_for(gateway.endpoint.host, gateway.endpoint.port, environ)
 
 
 def tls_of(gateway: Gateway, with_token: bool) -> ssl.SSLContext | None:

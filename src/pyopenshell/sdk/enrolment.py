@@ -22,6 +22,7 @@ from pyopenshell.sdk.gateways import AUTH_MTLS, Endpoint, Gateway, Registry
 from pyopenshell.sdk.paths import Paths
 from pyopenshell.sdk.renewal import RENEW_AFTER
 from pyopenshell.sdk.types import moment
+from pyopenshell.streams.proxies import FindProxy, direct
 from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext
 
 NOBODY = "user"  # what somebody is called whose login name has no letter that a name may have
@@ -101,7 +102,13 @@ class Enrolment:
 
 
 async def take_user(
-    paths: Paths, invitation: Invitation, *, name: str = "", user: str = "", timeout: float = CONNECT_TIMEOUT
+    paths: Paths,
+    invitation: Invitation,
+    *,
+    name: str = "",
+    user: str = "",
+    timeout: float = CONNECT_TIMEOUT,
+    find_proxy: FindProxy = direct,
 ) -> tuple[Gateway, Enrolled]:
     """Enrol here, and register the gateway as `name`, or as what it calls itself. `user` is who we would be.
 
@@ -115,7 +122,7 @@ async def take_user(
             hint="choose another --name; the line is still good",
         )
     private_directory(paths.gateways)  # where nothing can be kept, the invitation is not used up
-    found = await enrol(invitation, Invited.USER, name=user, timeout=timeout)
+    found = await enrol(invitation, Invited.USER, name=user, timeout=timeout, find_proxy=find_proxy)
     gateway = registry.save(
         name or registry.free_name(found.gateway),
         Endpoint("https", found.address.host, found.address.port),

@@ -17,7 +17,7 @@ import asyncio
 import base64
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pyopenshell.errors import Code, OpenShellError
@@ -73,6 +73,16 @@ class Proxy:
 def joined(host: str, port: int) -> str:
     """`host:port`, an IPv6 literal in brackets (RFC 3986 section 3.2.2)."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+FindProxy = Callable[[str, int], Proxy | None]
+"""Which proxy leads to a host and port."""
+
+
+def direct(host: str, port: int) -> Proxy | None:
+    """No proxy leads anywhere."""
+    del host, port
+    return None
 
 
 def proxy_for(host: str, port: int, environ: Mapping[str, str]) -> Proxy | None:
