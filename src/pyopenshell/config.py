@@ -80,6 +80,9 @@ class GatewayConfig:
     supervisor_token_ttl: float = _key(
         7 * 24 * 3600.0, "OPENSHELL_SUPERVISOR_TOKEN_TTL", "life of a supervisor's token", "time"
     )
+    certificate_ttl: float = _key(
+        365 * 24 * 3600.0, "OPENSHELL_CERTIFICATE_TTL", "life of an enrolled certificate; at most 365d", "time"
+    )
     relay_budget: int = _key(256 << 20, "OPENSHELL_RELAY_BUDGET", "memory for the windows of all relays", "size")
     etc_binds: tuple[str, ...] = _key(
         (), "OPENSHELL_ETC_BINDS", "further files of /etc that sandboxes see, read-only", "list"

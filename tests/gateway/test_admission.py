@@ -6,7 +6,7 @@ import pytest
 
 from pyopenshell.audit.base import Source
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.gateway.admission import Admission, principal_tie
+from pyopenshell.gateway.admission import Admission, credential_tie
 from pyopenshell.gateway.door import Caller
 from pyopenshell.gateway.trail import Trail
 from pyopenshell.model import ExecTarget, FilesTarget, Phase, Principal, Role, SshTarget, Target, TcpTarget
@@ -14,7 +14,7 @@ from pyopenshell.relay.limits import ConnectionLimits
 from pyopenshell.store.sandboxes import SandboxRecord
 from pyopenshell.store.ssh_sessions import SshSessionRecord
 
-ALICE = Principal("alice", Role.USER)
+ALICE = Principal("alice", Role.USER, credential="7")
 
 
 class Registry:
@@ -79,7 +79,7 @@ async def ask(
 async def test_what_a_token_opens_hangs_on_it(target: Target) -> None:
     request = await ask(target, expires_at=1060.0)
     assert (request.sandbox_id, request.sandbox, request.principal) == ("box", "web", "alice")  # type: ignore[attr-defined]
-    assert request.ties == (principal_tie("alice"), "hash")  # type: ignore[attr-defined]
+    assert request.ties == (credential_tie("7"), "hash")  # type: ignore[attr-defined]
     assert request.ends_at == 110.0  # type: ignore[attr-defined]
     assert [place.limit for place in request.places] == [3, 20]  # type: ignore[attr-defined]
 
@@ -111,7 +111,7 @@ async def test_a_relay_ends_with_the_first_of_its_credentials(
 @pytest.mark.parametrize("target", [ExecTarget(), FilesTarget()])
 async def test_our_own_targets_go_by_identity(target: Target) -> None:
     request = await ask(target, token="")
-    assert request.ties == (principal_tie("alice"),)  # type: ignore[attr-defined]
+    assert request.ties == (credential_tie("7"),)  # type: ignore[attr-defined]
     assert [place.limit for place in request.places] == [1000]  # type: ignore[attr-defined]
 
 

@@ -34,7 +34,12 @@ async def test_a_token_is_a_user_of_its_own_with_its_scopes(book: TokenBook) -> 
     assert record.expires_at == DEFAULT_TTL
     principal = await book.verify(token, 1.0)
     assert principal == Principal(
-        token_subject(record.id), Role.USER, frozenset({"exec", "ssh"}), provider="token", expires_at=DEFAULT_TTL
+        token_subject(record.id),
+        Role.USER,
+        frozenset({"exec", "ssh"}),
+        provider="token",
+        expires_at=DEFAULT_TTL,
+        credential=record.id,
     )
     assert principal.role is not ALICE.role
 

@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.api_tokens import DEFAULT_TTL, TokenBook
 from pyopenshell.gateway.auth import Authenticator, Door
+from pyopenshell.gateway.authority import Authority
 from pyopenshell.gateway.jwt import SupervisorTokens
 from pyopenshell.gateway.pki import ensure_pki
+from pyopenshell.gateway.principals import PrincipalBook
 from pyopenshell.gateway.secrets import TokenKind, new_token
 from pyopenshell.model import Principal, Role, new_id
 from pyopenshell.store.database import sqlite_url
@@ -50,7 +52,13 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     api, record = await book.create(Principal("alice", Role.ADMIN), "ci", ["exec"], NOW)
     mine = ensure_pki(tmp_path / "pki", owner="alice", now=NOW)
     yield World(
-        auth=Authenticator(owner="alice", owner_uid=UID, api_tokens=book, supervisor_tokens=supervisors),
+        auth=Authenticator(
+            owner="alice",
+            owner_uid=UID,
+            api_tokens=book,
+            supervisor_tokens=supervisors,
+            principals=PrincipalBook(store.principals, Authority(mine, DEFAULT_TTL), "alice"),
+        ),
         api=api,
         api_id=record.id,
         jwt=supervisors.issue(BOX, NOW)[0],
@@ -78,7 +86,12 @@ async def refused(world: World, words: str, door: Door, bearer: str | bytes | No
 async def test_each_credential_at_each_door(world: World) -> None:
     owner = {provider: Principal("alice", Role.ADMIN, provider=provider) for provider in ("mtls", "unix")}
     user = Principal(
-        f"token:{world.api_id}", Role.USER, frozenset({"exec"}), provider="token", expires_at=NOW + DEFAULT_TTL
+        f"token:{world.api_id}",
+        Role.USER,
+        frozenset({"exec"}),
+        provider="token",
+        expires_at=NOW + DEFAULT_TTL,
+        credential=world.api_id,
     )
     supervisor = Principal(f"supervisor:{BOX}", Role.SUPERVISOR, sandbox_id=BOX, provider="jwt")
     credentials: dict[str, dict] = {

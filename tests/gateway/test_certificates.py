@@ -19,7 +19,7 @@ CA = c.sign_authority(CA_KEY, AT)
 
 
 def leaf(alternatives: x509.SubjectAlternativeName | None = None) -> x509.Certificate:
-    return c.sign_leaf(c.owner_subject("alice"), KEY.public_key(), alternatives, CA, CA_KEY, AT)
+    return c.sign_leaf(c.client_subject(c.ADMIN_UNIT, "alice"), KEY.public_key(), alternatives, CA, CA_KEY, AT)
 
 
 def extension(certificate: x509.Certificate, kind):
@@ -71,25 +71,27 @@ def test_impossible_names_of_a_server(name: str) -> None:
 @pytest.mark.parametrize("owner", ["", "x" * 65])
 def test_impossible_owners(owner: str) -> None:
     with pytest.raises(OpenShellError, match="owner"):
-        c.owner_subject(owner)
+        c.client_subject(c.ADMIN_UNIT, owner)
 
 
 def test_the_principal_of_a_client_certificate() -> None:
-    assert c.certificate_principal(leaf().public_bytes(Encoding.DER)) == ("alice", c.ADMIN_UNIT)
+    shown = c.read_shown(leaf().public_bytes(Encoding.DER))
+    assert (shown.name, shown.unit, shown.key_hash) == ("alice", c.ADMIN_UNIT, c.key_hash(KEY.public_key()))
+    assert shown.expires_at == (AT + c.LEAF_LIFE).timestamp()
 
 
 @pytest.mark.parametrize("extra", [NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME])
 def test_two_names_are_nobody(extra: x509.ObjectIdentifier) -> None:
-    subject = x509.Name([*c.owner_subject("alice"), x509.NameAttribute(extra, "root")])
+    subject = x509.Name([*c.client_subject(c.ADMIN_UNIT, "alice"), x509.NameAttribute(extra, "root")])
     certificate = c.sign_leaf(subject, KEY.public_key(), None, CA, CA_KEY, AT)
     with pytest.raises(OpenShellError, match="one common name and one"):
-        c.certificate_principal(certificate.public_bytes(Encoding.DER))
+        c.read_shown(certificate.public_bytes(Encoding.DER))
 
 
 @pytest.mark.parametrize("der", [b"", b"\x30\x00", b"garbage", leaf().public_bytes(Encoding.DER)[:-9]])
 def test_what_is_no_certificate_is_nobody(der: bytes) -> None:
     with pytest.raises(OpenShellError) as caught:
-        c.certificate_principal(der)
+        c.read_shown(der)
     assert caught.value.code is Code.UNAUTHENTICATED
 
 

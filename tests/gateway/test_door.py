@@ -17,6 +17,7 @@ from pyopenshell.streams.grpc_server import Call
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext
 from pyopenshell.wire.status import GrpcStatus, RemoteError
+from tests.support.enrolling import HOST, enrol
 from tests.support.gateway_kit import Kit
 
 
@@ -40,7 +41,7 @@ async def refusal(kit: Kit, path: str, **more: object) -> Code | None:
     return None
 
 
-@pytest.mark.parametrize("role", [Role.ADMIN, Role.USER, Role.SUPERVISOR])
+@pytest.mark.parametrize("role", list(Role))
 async def test_every_call_lets_in_its_roles_alone(kit: Kit, role: Role) -> None:
     sandbox = await kit.ready()
     supervisor = kit.supervisor(sandbox)
@@ -48,6 +49,7 @@ async def test_every_call_lets_in_its_roles_alone(kit: Kit, role: Role) -> None:
         Role.ADMIN: {"channel": kit.channel},
         Role.USER: {"channel": await kit.connect_tls(cert=False), "metadata": await kit.api_token()},
         Role.SUPERVISOR: {"channel": await kit.connect_far(), "metadata": supervisor.metadata},
+        Role.HOST: {"channel": await (await enrol(kit, HOST, "lab1")).connect(kit)},
     }[role]
     tried = 0
     for rpc in kit.gateway.services.rpcs():

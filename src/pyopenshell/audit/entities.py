@@ -7,7 +7,7 @@ from typing import Any
 
 from pyopenshell.audit.base import Activity, Class, Event, Severity, Source, Status, actor, endpoint, event, text
 from pyopenshell.errors import Code
-from pyopenshell.model import Principal
+from pyopenshell.model import Principal, Role
 
 
 def token_created(
@@ -44,6 +44,36 @@ def sandbox_created(source: Source, now: float, principal: Principal, sandbox_id
 def sandbox_deleted(source: Source, now: float, principal: Principal, sandbox_id: str, sandbox: str) -> Event:
     """A sandbox was deleted: 3004 Delete."""
     return _entity(source, now, principal, Activity.DELETE, "sandbox", sandbox_id, sandbox)
+
+
+def invitation_created(
+    source: Source, now: float, principal: Principal, role: str, name: str, scopes: Sequence[str]
+) -> Event:
+    """An invitation was made: 3004 Create. `name` empty: whoever comes chooses. The code is not told."""
+    data = {"role": role, "scopes": sorted(scopes)}
+    return _entity(source, now, principal, Activity.CREATE, "invitation", name or role, name, data)
+
+
+def principal_enrolled(
+    source: Source, now: float, role: str, name: str, uid: str, invited_by: str, address: str
+) -> Event:
+    """Somebody came by an invitation: 3004 Create, done by whoever came."""
+    came = Principal(f"{role}:{name}", Role.HOST if role == Role.HOST else Role.USER)
+    data = {"invited_by": text(invited_by), "src_endpoint": endpoint(address)}
+    return _entity(source, now, came, Activity.CREATE, role, uid, name, data)
+
+
+def principal_revoked(source: Source, now: float, principal: Principal, role: str, name: str, uid: str) -> Event:
+    """A principal was revoked, or (`uid` empty) an invitation taken back: 3004 Delete."""
+    kind = role if uid else "invitation"
+    return _entity(source, now, principal, Activity.DELETE, kind, uid or name, name)
+
+
+def certificate_renewed(source: Source, now: float, principal: Principal, address: str) -> Event:
+    """A certificate was renewed by its bearer: 3004 Create."""
+    data = {"src_endpoint": endpoint(address)}
+    uid = principal.credential or principal.subject
+    return _entity(source, now, principal, Activity.CREATE, "certificate", uid, principal.subject, data)
 
 
 def caller_refused(source: Source, now: float, rpc: str, code: Code, reason: str, address: str = "") -> Event:

@@ -18,9 +18,9 @@ from pyopenshell.relay.limits import ConnectionLimits, places_for
 from pyopenshell.relay.relays import Request
 
 
-def principal_tie(subject: str) -> str:
-    """What every relay of this principal hangs on."""
-    return f"principal {subject}"
+def credential_tie(credential: str) -> str:
+    """What every relay hangs on that this credential opened (`Principal.credential`)."""
+    return f"credential {credential}"
 
 
 class Admission:
@@ -42,7 +42,7 @@ class Admission:
         """
         record = self._registry.resolve(sandbox, workspace)
         caller.may(forward_action(target), record.id)
-        ties = [principal_tie(caller.principal.subject)]
+        ties = [credential_tie(caller.principal.credential)] if caller.principal.credential else []
         token_hash, granted = "", 0
         wall = self._trail.wall()
         ends = [caller.principal.expires_at]

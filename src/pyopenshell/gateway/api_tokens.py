@@ -59,7 +59,12 @@ class TokenBook:
         if record.expires_at is not None and record.expires_at <= now:
             raise _refused("it has expired")
         return Principal(
-            token_subject(record.id), Role.USER, record.scopes, provider=PROVIDER, expires_at=record.expires_at
+            token_subject(record.id),
+            Role.USER,
+            record.scopes,
+            provider=PROVIDER,
+            expires_at=record.expires_at,
+            credential=record.id,
         )
 
     async def list(self) -> builtins.list[ApiTokenRecord]:

@@ -10,23 +10,25 @@ import asyncio
 import logging
 import socket
 import ssl
-import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from pyopenshell.audit.base import Source
 from pyopenshell.audit.log import AuditLog
 from pyopenshell.drivers.base import Driver
+from pyopenshell.enrol.invitation import Address
 from pyopenshell.gateway import sockets
+from pyopenshell.gateway.addresses import dialled, reachable
 from pyopenshell.gateway.auth import Door
-from pyopenshell.gateway.door import EXTENSION, OPENSHELL, Doorkeeper
+from pyopenshell.gateway.authority import Authority
+from pyopenshell.gateway.door import ENROLMENT, EXTENSION, OPENSHELL, Doorkeeper
 from pyopenshell.gateway.draining import Draining
 from pyopenshell.gateway.health import SERVICE as HEALTH
 from pyopenshell.gateway.health import HealthService
 from pyopenshell.gateway.jwt import SupervisorTokens
-from pyopenshell.gateway.pki import ensure_pki
 from pyopenshell.gateway.reflection import SERVICES as REFLECTION
 from pyopenshell.gateway.reflection import ReflectionService
+from pyopenshell.gateway.server_certificate import ServerCertificate
 from pyopenshell.gateway.services import Foundation, Services
 from pyopenshell.gateway.settings import Settings
 from pyopenshell.gateway.trail import Trail
@@ -68,9 +70,8 @@ class Gateway:
 
     @property
     def endpoint(self) -> str:
-        """Where clients find it."""
-        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
-        return f"https://{host}:{self.port}"
+        """Where clients on this machine find it."""
+        return f"https://{Address(dialled(self.settings.host), self.port)}"
 
     def hurry(self) -> None:
         """The moment that `stop` gives to relays is over."""
@@ -115,8 +116,10 @@ class Gateway:
         self.trail = Trail(audit, source)
         stack.callback(self.trail.flush)
         pki = settings.state / "pki"
-        names = (*settings.server_names, settings.host)
-        files = ensure_pki(pki, owner=settings.owner, now=time.time(), names=names)
+        names = (*settings.server_names, *reachable((), settings.host, socket.gethostname()))
+        certificate = ServerCertificate(pki, settings.owner, names, self.trail.wall)
+        files = certificate.files
+        authority = Authority(files, settings.certificate_ttl)
         tls = server_context(files.server_cert, files.server_key, files.ca_cert, required=False)
         self._stack.push_async_callback(self.driver.close)
         facts = await self.driver.probe()
@@ -126,17 +129,19 @@ class Gateway:
             store,
             self.trail,
             SupervisorTokens(pki, settings.name, ttl=settings.supervisor_token_ttl),
+            authority,
             facts,
             self.port,
-            lambda: not self._draining,
+            self._draining,
         )
         self.services = Services(under, stack, self._work)
+        self._work.beside(certificate.keep(tls, authority), "certificates")
         await self.services.lifecycle.adopt_all()
         await self._listen(tcp, tls)
         logger.info("gateway %s serves at %s", settings.name, self.endpoint)
 
     async def _listen(self, tcp: socket.socket, tls: ssl.SSLContext) -> None:
-        services = (OPENSHELL, EXTENSION, HEALTH, *REFLECTION)
+        services = (OPENSHELL, EXTENSION, ENROLMENT, HEALTH, *REFLECTION)
         self._health = HealthService(services)
         open_to_all = {**self._health.handlers(), **ReflectionService(services).handlers()}
         runtime = self.settings.runtime
@@ -166,4 +171,6 @@ class Gateway:
     def _handlers(self, door: Door, open_to_all: Mapping[str, Handler]) -> dict[str, Handler]:
         inside = self.services
         keeper = Doorkeeper(door, inside.authenticator, self.trail, inside.leases, refuse=self._draining.refuse)
-        return {**open_to_all, **keeper.handlers(inside.rpcs())}
+        # Supervisors have their tokens from their birth, so at their door nobody enrols.
+        enrolment = {} if door is Door.FAR else inside.enrolment.handlers()
+        return {**open_to_all, **enrolment, **keeper.handlers(inside.rpcs())}

@@ -2,7 +2,7 @@
 
 | door | bearer `ost_…` | bearer JWT | client certificate | peer uid |
 |---|---|---|---|---|
-| TLS   | user | supervisor | by its subject | – |
+| TLS   | user | supervisor | owner, or who enrolled with that key; a proxy's: nobody | – |
 | OWNER (gateway.sock, 0600) | user | – | – | owner, when it is the gateway's own |
 | FAR (supervisor.sock, 0666) | – | supervisor | – | – |
 
@@ -17,8 +17,8 @@ from enum import StrEnum
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.api_tokens import TokenBook
-from pyopenshell.gateway.certificates import ADMIN_UNIT, certificate_principal
 from pyopenshell.gateway.jwt import SupervisorTokens, looks_like_jwt
+from pyopenshell.gateway.principals import PrincipalBook
 from pyopenshell.gateway.secrets import TokenKind, token_kind
 from pyopenshell.model import Principal, Role
 
@@ -47,12 +47,19 @@ class Authenticator:
     """Tells who calls. `owner` is the subject of the person whose gateway this is, `owner_uid` the gateway's own uid."""
 
     def __init__(
-        self, *, owner: str, owner_uid: int, api_tokens: TokenBook, supervisor_tokens: SupervisorTokens
+        self,
+        *,
+        owner: str,
+        owner_uid: int,
+        api_tokens: TokenBook,
+        supervisor_tokens: SupervisorTokens,
+        principals: PrincipalBook,
     ) -> None:
         self._owner = owner
         self._owner_uid = owner_uid
         self._api_tokens = api_tokens
         self._supervisor_tokens = supervisor_tokens
+        self._principals = principals
 
     async def authenticate(
         self,
@@ -71,7 +78,7 @@ class Authenticator:
         if value is not None:
             return await self._by_bearer(door, value, now)
         if door is Door.TLS and cert_der is not None:
-            return self._by_certificate(cert_der)
+            return await self._principals.verify(cert_der, now)
         if door is Door.OWNER and uid is not None:
             return self._by_uid(uid)
         raise _refused("the call carries no credential", _HINTS[door])
@@ -87,16 +94,12 @@ class Authenticator:
             return await self._api_tokens.verify(token, now)
         if kind is TokenKind.SSH_SESSION:
             raise _refused("an SSH session's token opens relays and does not say who calls")
+        if kind is TokenKind.INVITATION:
+            raise _refused("an invitation's code enrols somebody and does not say who calls")
         if kind is None and looks_like_jwt(token) and door in SUPERVISOR_DOORS:
             sandbox_id = self._supervisor_tokens.verify(token, now)
             return Principal(f"supervisor:{sandbox_id}", Role.SUPERVISOR, sandbox_id=sandbox_id, provider="jwt")
         raise _refused("the bearer token is of no kind that is known here", _BEARER_HINTS[door])
-
-    def _by_certificate(self, cert_der: bytes) -> Principal:
-        name, unit = certificate_principal(cert_der)
-        if unit != ADMIN_UNIT or name != self._owner:
-            raise _refused("the client certificate names nobody whom this gateway knows")
-        return Principal(name, Role.ADMIN, provider="mtls")
 
     def _by_uid(self, uid: int) -> Principal:
         if uid != self._owner_uid:

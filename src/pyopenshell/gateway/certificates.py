@@ -1,5 +1,8 @@
 """What is in our certificates: names, extensions, times, and who a client certificate says it is. No file, no clock.
 
+A client certificate's organizational unit says what it is the certificate of: the owner's, an enrolled user's or sandbox
+host's, or a terminating proxy's, which authenticates to nobody.
+
 Extensions follow RFC 5280, so that OpenSSL's X509_V_FLAG_X509_STRICT (the default of Python 3.13's ssl) is content.
 P-256, not Ed25519: BoringSSL, and so every gRPC client built on C-core, does not offer Ed25519 signatures and could not
 connect. A full mutual TLS 1.3 handshake takes 1.9 ms with either (both ends, one core).
@@ -7,19 +10,24 @@ connect. A full mutual TLS 1.3 handshake takes 1.9 ms with either (both ends, on
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pyopenshell.errors import Code, OpenShellError
 
 ADMIN_UNIT = "openshell-admin"  # organizational unit of the owner's client certificate
+USER_UNIT, HOST_UNIT, PROXY_UNIT = "openshell-user", "openshell-host", "openshell-proxy"
 ORGANIZATION = "pyopenshell"
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 CA_LIFE = timedelta(days=3650)
@@ -53,36 +61,57 @@ def server_subject() -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, LOCAL_NAMES[0])])
 
 
-def owner_subject(owner: str) -> x509.Name:
-    """The subject of the owner's client certificate. Raises INVALID for a name that no certificate can carry."""
-    if not 0 < len(owner) <= COMMON_NAME_MAX:
-        raise OpenShellError(Code.INVALID, f"owner {owner[:80]!r} does not have 1 to {COMMON_NAME_MAX} characters")
+def client_subject(unit: str, name: str) -> x509.Name:
+    """The subject of a client certificate. Raises INVALID for a name that no certificate can carry."""
+    if not 0 < len(name) <= COMMON_NAME_MAX:
+        raise OpenShellError(Code.INVALID, f"owner {name[:80]!r} does not have 1 to {COMMON_NAME_MAX} characters")
     return x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANIZATION),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, ADMIN_UNIT),
-            x509.NameAttribute(NameOID.COMMON_NAME, owner),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit),
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
         ]
     )
 
 
-def certificate_principal(der: bytes) -> tuple[str, str]:
-    """(common name, organizational unit) of a certificate's subject.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a client certificate says: common name, organizational unit, whose key, and when it ends (epoch seconds)."""
 
-    Raises UNAUTHENTICATED unless there is exactly one of each: with two, what one reader takes another may not.
+    name: str
+    unit: str
+    key_hash: str
+    expires_at: float
+
+
+def read_shown(der: bytes) -> Shown:
+    """Read a client certificate that TLS has verified against our CA.
+
+    Raises UNAUTHENTICATED unless its subject has exactly one common name and one unit: with two, what one reader takes
+    another may not.
     """
     try:
-        subject = x509.load_der_x509_certificate(der).subject
-        names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        units = subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+        certificate = x509.load_der_x509_certificate(der)
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        units = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+        if len(names) == 1 and len(units) == 1:
+            return Shown(
+                str(names[0].value),
+                str(units[0].value),
+                key_hash(certificate.public_key()),
+                certificate.not_valid_after_utc.timestamp(),
+            )
     except ValueError:
-        names = units = []
-    if len(names) != 1 or len(units) != 1:
-        raise OpenShellError(
-            Code.UNAUTHENTICATED,
-            "the client certificate's subject does not have one common name and one organizational unit",
-        )
-    return str(names[0].value), str(units[0].value)
+        pass
+    raise OpenShellError(
+        Code.UNAUTHENTICATED,
+        "the client certificate's subject does not have one common name and one organizational unit",
+    )
+
+
+def key_hash(key: CertificatePublicKeyTypes) -> str:
+    """The sha256, in hex, of a public key as its SubjectPublicKeyInfo in DER."""
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
 def sign_authority(key: EllipticCurvePrivateKey, at: datetime) -> x509.Certificate:
@@ -108,12 +137,13 @@ def sign_leaf(
     authority: x509.Certificate,
     authority_key: EllipticCurvePrivateKey,
     at: datetime,
+    life: timedelta = LEAF_LIFE,
 ) -> x509.Certificate:
     """A server certificate where there are `alternatives`, a client certificate otherwise; each for that purpose alone."""
     purpose = ExtendedKeyUsageOID.CLIENT_AUTH if alternatives is None else ExtendedKeyUsageOID.SERVER_AUTH
     issuer = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
     builder = (
-        _builder(subject, authority.subject, public_key, at, LEAF_LIFE)
+        _builder(subject, authority.subject, public_key, at, life)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(of_authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)

@@ -25,6 +25,7 @@ from pyopenshell.streams.grpc_server import Call, Handler, server_stream, unary
 
 OPENSHELL = "openshell.v1.OpenShell"
 EXTENSION = "pyopenshell.v1.Extension"
+ENROLMENT = "pyopenshell.v1.Enrolment"
 
 REMEMBERED = 20.0  # seconds
 REMEMBERED_MAX = 4096  # credentials: every supervisor of a large gateway, and its owner
@@ -74,8 +75,9 @@ class Rpc:
 class Known:
     """Who came with which credential a moment ago: of certificates and signed tokens, whose check costs more than a relay.
 
-    An API token is never remembered: it may be revoked at any time. A signed token can only expire, and is looked at again
-    after REMEMBERED seconds, less than the clocks of two machines may differ (jwt.LEEWAY).
+    An API token is never remembered: it is looked up faster than it is forgotten. A signed token can only expire, and is
+    looked at again after REMEMBERED seconds, less than the clocks of two machines may differ (jwt.LEEWAY). Of an enrolled
+    certificate `Leases.check` knows at every call whether it was revoked.
     """
 
     def __init__(self) -> None:
@@ -144,6 +146,7 @@ class Doorkeeper:
                     self._door, call.metadata, now, cert_der=call.peer.tls_cert_der, uid=call.peer.unix_uid
                 )
                 self._known.put(credential, principal, now)
+            self._leases.check(principal)
             call.known()
             authorize(principal, action)
         except OpenShellError as error:

@@ -1,8 +1,8 @@
-"""API tokens that end while their calls are open: each call holds a lease, which ends with its token.
+"""Credentials that end while their calls are open: each call holds a lease, which ends with its token or enrolment.
 
 What opens later in a call asks `Lease.check` (`Caller.may` does), so that a stream let in before a revocation opens
 nothing after it. A stream that only tells (WatchSandbox) is cut by `Lease.cutting`; relays end by their own ties
-(`relay/switchboard.py`), which also know how to tell both legs. Certificates and sockets have no lease: they do not end.
+(`relay/switchboard.py`), which also know how to tell both legs. What cannot be revoked (the owner, supervisors) has none.
 """
 
 from __future__ import annotations
@@ -15,11 +15,18 @@ from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.api_tokens import PROVIDER
 from pyopenshell.model import Principal
 
+#: What a credential is called, and the cure, by `Principal.provider`.
+_WORDS = {
+    PROVIDER: ("API token", "make one with 'openshell token create'"),
+    "mtls": ("certificate", "ask the gateway's owner for an invitation: 'openshell gateway invite'"),
+}
+
 
 class Lease:
     """What one call has of its credential. `ended` says why it is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, provider: str = PROVIDER) -> None:
+        self._provider = provider
         self.ended: OpenShellError | None = None
         self._tell: Callable[[], None] = lambda: None
 
@@ -31,9 +38,8 @@ class Lease:
     def end(self, reason: str) -> None:
         """The credential ends; the first reason counts."""
         if self.ended is None:
-            self.ended = OpenShellError(
-                Code.UNAUTHENTICATED, f"the API token {reason}", hint="make one with 'openshell token create'"
-            )
+            what, cure = _WORDS[self._provider]
+            self.ended = OpenShellError(Code.UNAUTHENTICATED, f"the {what} {reason}", hint=cure)
             self._tell()
 
     @asynccontextmanager
@@ -53,28 +59,27 @@ class Lease:
 
 
 class Leases:
-    """The leases of all calls that are open. `wall` is the clock of the tokens' ends."""
+    """The leases of all calls that are open. `wall` is the clock of the credentials' ends."""
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
         self._held: dict[str, set[Lease]] = {}
-        self._revoked: set[str] = set()  # of this process's life: a revocation may come while a token is looked up
+        self._revoked: set[str] = set()  # of this process's life: a revocation may come while one is looked up
 
     @contextmanager
     def hold(self, principal: Principal) -> Iterator[Lease]:
         """A lease for the time of one call."""
-        lease = Lease()
-        if principal.provider != PROVIDER:
-            yield lease
+        if not principal.credential:
+            yield Lease()
             return
-        subject = principal.subject
-        if subject in self._revoked:
+        lease, credential = Lease(principal.provider), principal.credential
+        if credential in self._revoked:
             lease.end("was revoked")
         timer = None
         if principal.expires_at is not None:
             left = max(0.0, principal.expires_at - self._wall())
             timer = asyncio.get_running_loop().call_later(left, lease.end, "has expired")
-        held = self._held.setdefault(subject, set())
+        held = self._held.setdefault(credential, set())
         held.add(lease)
         try:
             yield lease
@@ -82,11 +87,18 @@ class Leases:
             if timer is not None:
                 timer.cancel()
             held.discard(lease)
-            if not held and self._held.get(subject) is held:
-                del self._held[subject]
+            if not held and self._held.get(credential) is held:
+                del self._held[credential]
 
-    def revoke(self, subject: str) -> None:
-        """The token that this principal is was revoked."""
-        self._revoked.add(subject)
-        for lease in tuple(self._held.get(subject, ())):
+    def check(self, principal: Principal) -> None:
+        """Raise UNAUTHENTICATED where the credential of one who is remembered was revoked meanwhile."""
+        if principal.credential in self._revoked:
+            lease = Lease(principal.provider)
+            lease.end("was revoked")
+            lease.check()
+
+    def revoke(self, credential: str) -> None:
+        """What has this id was revoked."""
+        self._revoked.add(credential)
+        for lease in tuple(self._held.get(credential, ())):
             lease.end("was revoked")

@@ -24,11 +24,12 @@ from cryptography.hazmat.primitives.serialization import (
 
 from pyopenshell.files import private_directory, read_small, write_private
 from pyopenshell.gateway.certificates import (
+    ADMIN_UNIT,
     CA_RENEW_BEFORE,
     LEAF_RENEW_BEFORE,
     alternatives_of,
+    client_subject,
     fits,
-    owner_subject,
     server_alternatives,
     server_subject,
     sign_authority,
@@ -48,6 +49,11 @@ class PkiFiles:
     client_cert: Path
     client_key: Path
 
+    @property
+    def ca_key(self) -> Path:
+        """Beside the CA's certificate."""
+        return self.ca_cert.with_name("ca.key")
+
 
 def ensure_pki(directory: Path, *, owner: str, now: float, names: Sequence[str] = ()) -> PkiFiles:
     """Make or renew what is missing, does not fit or ends soon; return where all is. `names`: further DNS names or IPs.
@@ -55,7 +61,7 @@ def ensure_pki(directory: Path, *, owner: str, now: float, names: Sequence[str] 
     Raises PRECONDITION where the directory cannot be written, EXHAUSTED on a full disk, INVALID for an impossible name.
     """
     at = datetime.fromtimestamp(now, UTC)
-    alternatives, subject = server_alternatives(names), owner_subject(owner)
+    alternatives, subject = server_alternatives(names), client_subject(ADMIN_UNIT, owner)
     private_directory(directory)
     authority, key = _ensure_authority(directory, at)
     _ensure_leaf(directory / "server", server_subject(), alternatives, authority, key, at)
@@ -70,7 +76,7 @@ def ensure_pki(directory: Path, *, owner: str, now: float, names: Sequence[str] 
 
 
 def _ensure_authority(directory: Path, at: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    key, found = _read_key(directory / "ca.key"), _read_certificate(directory / "ca.crt")
+    key, found = read_key(directory / "ca.key"), read_certificate(directory / "ca.crt")
     if key is not None and found is not None and fits(found, key, found, at, CA_RENEW_BEFORE):
         return found, key
     if key is None:
@@ -88,7 +94,7 @@ def _ensure_leaf(
     authority_key: ec.EllipticCurvePrivateKey,
     at: datetime,
 ) -> None:
-    key, found = _read_key(stem.with_suffix(".key")), _read_certificate(stem.with_suffix(".crt"))
+    key, found = read_key(stem.with_suffix(".key")), read_certificate(stem.with_suffix(".crt"))
     if (
         key is not None
         and found is not None
@@ -108,7 +114,8 @@ def _make_key(path: Path) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def _read_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
+def read_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
+    """The key of a PEM file, None where there is none."""
     content = read_small(path, PEM_MAX)
     try:
         key = None if content is None else load_pem_private_key(content, password=None)
@@ -117,7 +124,8 @@ def _read_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
     return key if isinstance(key, ec.EllipticCurvePrivateKey) else None
 
 
-def _read_certificate(path: Path) -> x509.Certificate | None:
+def read_certificate(path: Path) -> x509.Certificate | None:
+    """The certificate of a PEM file, None where there is none."""
     content = read_small(path, PEM_MAX)
     try:
         return None if content is None else x509.load_pem_x509_certificate(content)

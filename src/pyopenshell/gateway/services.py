@@ -6,26 +6,35 @@ Nothing here listens: `app.py` opens what these need, hands it in, and puts them
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import socket
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from pyopenshell.drivers.base import Driver
+from pyopenshell.enrol.invitation import Address
 from pyopenshell.gateway import sockets
+from pyopenshell.gateway.addresses import is_wildcard, reachable
 from pyopenshell.gateway.admission import Admission
 from pyopenshell.gateway.api_tokens import TokenBook
 from pyopenshell.gateway.auth import Authenticator
+from pyopenshell.gateway.authority import Authority
 from pyopenshell.gateway.births import Births
 from pyopenshell.gateway.board import Board
 from pyopenshell.gateway.door import Rpc
+from pyopenshell.gateway.draining import Draining
+from pyopenshell.gateway.enrolment import EnrolmentService
 from pyopenshell.gateway.exec import ExecService
 from pyopenshell.gateway.forward import ForwardService
 from pyopenshell.gateway.info import InfoService
+from pyopenshell.gateway.invitations import InvitationBook
 from pyopenshell.gateway.jwt import SupervisorTokens
 from pyopenshell.gateway.leases import Leases
 from pyopenshell.gateway.lifecycle import Lifecycle
 from pyopenshell.gateway.log_book import LogBook
 from pyopenshell.gateway.logs import LogService
+from pyopenshell.gateway.people import PeopleService
+from pyopenshell.gateway.principals import PrincipalBook
 from pyopenshell.gateway.registry import Registry
 from pyopenshell.gateway.relaying import Relaying
 from pyopenshell.gateway.sandboxes import SandboxService
@@ -54,9 +63,10 @@ class Foundation:
     store: Store
     trail: Trail
     supervisor_tokens: SupervisorTokens
+    authority: Authority
     facts: Mapping[str, str]
     port: int
-    healthy: Callable[[], bool]
+    draining: Draining
 
 
 class Services:
@@ -84,18 +94,25 @@ class Services:
         session_tokens = SessionTokens(
             store.ssh_sessions, ttl=settings.session_ttl, grant_max=settings.limits.granted_per_sandbox
         )
+        principals = PrincipalBook(store.principals, under.authority, settings.owner)
+        self.enrolment = EnrolmentService(
+            settings.name, under.authority, principals, trail, self.board.now, under.draining.refuse
+        )
         self.authenticator = Authenticator(
             owner=settings.owner,
             owner_uid=os.geteuid(),
             api_tokens=api_tokens,
             supervisor_tokens=under.supervisor_tokens,
+            principals=principals,
         )
         self.leases = Leases(trail.wall)
         admission = Admission(self.registry, session_tokens, settings.limits, trail)
         relaying = self.relaying = Relaying(admission, self.board, trail)
         first = settings.first_message_timeout
         self.watch = WatchService(self.registry, book, self.lifecycle.attachments)
-        endpoint = ("https", settings.host, under.port)
+        names = reachable(settings.server_names, settings.host, socket.gethostname())
+        bound = names[0] if is_wildcard(settings.host) and names else settings.host
+        endpoint = ("https", bound, under.port)
         ssh = SshSessionService(self.registry, session_tokens, self.board, trail, endpoint)
         work.beside(ssh.reap(), "reaper")
         self._services = (
@@ -105,9 +122,19 @@ class Services:
             ExecService(relaying, start_timeout=first),
             self.watch,
             LogService(self.registry, book),
-            InfoService(settings.version, under.driver.name, under.facts, under.healthy),
+            InfoService(settings.version, under.driver.name, under.facts, lambda: not under.draining),
             ExtensionService(
                 self.registry, self.board, under.driver, api_tokens, store.ssh_sessions, self.leases, trail
+            ),
+            PeopleService(
+                InvitationBook(store),
+                principals,
+                under.authority,
+                [Address(name, under.port) for name in names],
+                store.ssh_sessions,
+                self.board,
+                self.leases,
+                trail,
             ),
             SupervisorService(
                 self.registry,

@@ -31,6 +31,7 @@ class Settings:
     audit_max_bytes: int = 64 << 20
     audit_keep: int = 4
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+    certificate_ttl: float = 365 * 24 * 3600.0
     session_ttl: float = 24 * 3600.0
     supervisor_token_ttl: float = 7 * 24 * 3600.0
     claim_timeout: float = CLAIM_TIMEOUT

@@ -7,7 +7,7 @@ import os
 
 from pyopenshell.audit import entities
 from pyopenshell.drivers.base import Driver
-from pyopenshell.gateway.admission import principal_tie
+from pyopenshell.gateway.admission import credential_tie
 from pyopenshell.gateway.api_tokens import TokenBook, token_subject
 from pyopenshell.gateway.authorize import Action
 from pyopenshell.gateway.board import Board
@@ -74,10 +74,9 @@ class ExtensionService:
         """Revoke a token, with every session it made, every relay it opened and every stream. Raises NOT_FOUND."""
         now = self._trail.wall()
         record = await self._tokens.revoke(request.id, now)
-        subject = token_subject(record.id)
-        self._board.cut(principal_tie(subject), Cause.REVOKED)
-        self._leases.revoke(subject)
-        for token_hash in await self._sessions.revoke_of(subject, now):
+        self._leases.revoke(record.id)
+        self._board.cut(credential_tie(record.id), Cause.REVOKED)
+        for token_hash in await self._sessions.revoke_of(token_subject(record.id), now):
             self._board.cut(token_hash, Cause.REVOKED)
         self._trail.note(entities.token_revoked, caller.principal, record.id, record.name)
         return ext.RevokeTokenResponse(token=_token(record))

@@ -61,6 +61,11 @@ def server_context(cert: Path, key: Path, client_ca: Path | None = None, *, requ
     return context
 
 
+def show_certificate(context: ssl.SSLContext, cert: Path, key: Path) -> None:
+    """From the next handshake on, `context` shows this certificate. Raises PRECONDITION."""
+    _load_chain(context, cert, key)
+
+
 def _harden(context: ssl.SSLContext) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.set_alpn_protocols(ALPN)
