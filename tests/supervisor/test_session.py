@@ -11,8 +11,9 @@ import pytest
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.model import Target
 from pyopenshell.streams import Channel, Endpoint
+from pyopenshell.streams.backoff import Backoff
 from pyopenshell.supervisor.dial import Dialled
-from pyopenshell.supervisor.session import BACKOFF_FIRST, BACKOFF_MAX, Backoff, Session
+from pyopenshell.supervisor.session import BACKOFF_FIRST, BACKOFF_MAX, Session
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from tests.support.fake_gateway import FakeGateway
 
@@ -42,7 +43,7 @@ class Kept:
             "connect": self.connect,
             "dial": _no_target,
             "main_state": lambda: pb.MainProcessState(state=pb.MainProcessState.STATE_RUNNING),
-            "backoff": Backoff(lambda: 1.0),
+            "backoff": Backoff(BACKOFF_FIRST, BACKOFF_MAX, lambda: 1.0),
             "sleep": self.sleep,
         }
         self.session = Session(**{**given, **more})  # type: ignore[arg-type]
@@ -180,10 +181,9 @@ async def _garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 def test_the_pauses_double_to_a_limit_and_start_again() -> None:
-    backoff = Backoff(lambda: 1.0)
+    backoff = Backoff(BACKOFF_FIRST, BACKOFF_MAX, lambda: 1.0)
     waits = [backoff.wait() for _ in range(12)]
     assert waits[:3] == [BACKOFF_FIRST, BACKOFF_FIRST * 2, BACKOFF_FIRST * 4]
     assert waits[-1] == BACKOFF_MAX
     backoff.reset()
     assert backoff.wait() == BACKOFF_FIRST
-    assert Backoff(lambda: 0.0).wait() == BACKOFF_FIRST / 2

@@ -18,7 +18,7 @@ from pyopenshell.drivers.messages import BadMessageError, close_all, receive_mes
 from pyopenshell.linux.descriptors import read_sealed, sealed_memfd
 from pyopenshell.linux.etc import sandbox_ids
 from pyopenshell.linux.ids import Extent, Ids, Shape
-from pyopenshell.model import ARGV_ENV_MAX, Limits, SandboxSpec
+from pyopenshell.model import ARGV_ENV_MAX, Limits, Placement, SandboxSpec
 
 #: argv and environment of a main process in JSON, where a control character takes six bytes, and everything else.
 CONFIG_MAX = 6 * ARGV_ENV_MAX + 256 * 1024
@@ -100,6 +100,7 @@ def spec_from_json(raw: Mapping[str, Any]) -> SandboxSpec:
     values = dict(raw)
     values["limits"] = Limits(**values["limits"])
     values["command"] = tuple(values["command"])
+    values["placement"] = Placement(**values["placement"])
     return SandboxSpec(**values)
 
 

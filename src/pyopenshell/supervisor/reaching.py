@@ -10,6 +10,8 @@ from __future__ import annotations
 from pyopenshell.drivers.remote import RemoteGateway
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.streams.grpc_client import Channel, Endpoint
+from pyopenshell.streams.proxies import Proxy
+from pyopenshell.streams.segments import Segments
 from pyopenshell.supervisor import lean
 from pyopenshell.supervisor.birth import SupervisorBirth
 from pyopenshell.supervisor.session import Connect
@@ -35,11 +37,12 @@ def _over_tls(remote: RemoteGateway) -> Connect:
     from pyopenshell.streams.tls import authority_context
 
     context = authority_context(remote.ca)
-    endpoint = Endpoint(remote.host, remote.port)
+    endpoint, path = Endpoint(remote.host, remote.port), Segments()
+    proxy = Proxy.parse(remote.proxy) if remote.proxy else None
 
     async def connect() -> Channel:
         try:
-            return await Channel.connect(endpoint, context)
+            return await Channel.connect(endpoint, context, proxy=proxy, path=path)
         except OpenShellError as error:
             if error.code is not Code.UNAUTHENTICATED:
                 raise

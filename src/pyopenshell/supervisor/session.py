@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.streams.backoff import Backoff
 from pyopenshell.streams.client_call import ClientCall
 from pyopenshell.streams.contract import StreamClosed
 from pyopenshell.streams.grpc_client import Channel
@@ -42,27 +42,6 @@ class Told(Protocol):
     """What else lives on a connection (log pushes, the main process's report): told of each new one."""
 
     async def __call__(self, channel: Channel) -> None: ...
-
-
-class Backoff:
-    """Waits between attempts: doubling, with the full range jittered (as in gRPC's connection-backoff document)."""
-
-    def __init__(self, rand: Callable[[], float] = random.random) -> None:
-        self._rand = rand
-        self._next = BACKOFF_FIRST
-
-    def reset(self) -> None:
-        """The last attempt was a success."""
-        self._next = BACKOFF_FIRST
-
-    def longest(self) -> None:
-        """The next wait is the longest one."""
-        self._next = BACKOFF_MAX
-
-    def wait(self) -> float:
-        """Seconds to wait now."""
-        base, self._next = self._next, min(self._next * 2, BACKOFF_MAX)
-        return base * (0.5 + self._rand() / 2)
 
 
 class Session:
@@ -90,7 +69,7 @@ class Session:
         self._main_state = main_state
         self._companions = companions
         self._usage = usage
-        self._backoff = backoff or Backoff()
+        self._backoff = backoff or Backoff(BACKOFF_FIRST, BACKOFF_MAX)
         self._sleep = sleep
         self._epoch = 0
 
