@@ -32,14 +32,14 @@ CLONE_NEWNET = 0x40000000  # linux/sched.h
 LIBC = ctypes.CDLL(None, use_errno=True)
 #: The tools, and the Debian packages that have them; `make machines` installs what a bare machine lacks.
 TOOLS = {"unshare": "util-linux", "nsenter": "util-linux", "mount": "mount", "ip": "iproute2", "nft": "nftables"}
-#: A machine's process 1: ignores SIGCHLD, so that the kernel reaps what is left to it (sigaction(2), NOTES).
+#: A machine's process 1: ignores SIGCHLD, so that the kernel reaps what is left to it (sigaction(2), NOTES), and waits for
+#: the end of our pipe. Not in the shell itself, whose `read` ends when a child does.
 FIRST_PROCESS = """set -e
-trap '' CHLD
 echo "$1" > /proc/sys/kernel/hostname
 mount --bind "$2" /etc/hosts
 ip link set lo up
 echo ready
-read -r end || :
+exec env --ignore-signal=CHLD cat > /dev/null
 """
 #: What a careful operator gives a machine that only dials out. Refused at once and not dropped: a test needs no patience.
 FIREWALL = """

@@ -1,0 +1,141 @@
+"""A user on one machine, the gateway and its sandbox on another: over a cable that is pulled.
+
+Between them is a router; see `tests/support/machines.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.openssh import OpenSsh
+from tests.support.machines import Inside, Machine, Machines, missing, pulled
+
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(missing()), reason=missing())]
+
+PORT = 17670
+CABLE_OUT = 20.0  # seconds
+STORM = 50
+ECHO = """
+import socketserver
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        while data := self.request.recv(65536):
+            self.request.sendall(data)
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+server = Server(("127.0.0.1", 0), Handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(machines: Machines) -> Machines:
+    """A gateway that is open to the network, the sandbox `web`, and a user with the owner's certificate."""
+    opened = machines.gateway.run("gateway", "start", "--bind", f"0.0.0.0:{PORT}", "--san", "gateway.test")
+    opened.ok()
+    machines.gateway.run("sandbox", "create", "web").ok()
+    made = Path(machines.gateway.environ["XDG_CONFIG_HOME"]) / "openshell/gateways/local/mtls"
+    given = ("--ca", str(made / "ca.crt"), "--cert", str(made / "tls.crt"), "--key", str(made / "tls.key"))
+    machines.user.run("gateway", "add", "lab", "--endpoint", f"https://gateway.test:{PORT}", *given).ok()
+    return machines
+
+
+def execute(machine: Machine, *argv: str, stdin: bytes = b"") -> tuple[int, bytes]:
+    ended = machine.run("sandbox", "exec", "-n", "web", "--", *argv, stdin=stdin)
+    return ended.status, ended.out
+
+
+@contextlib.contextmanager
+def forwarded(machine: Machine, program: str) -> Iterator[tuple[str, int]]:
+    """A Python server in the sandbox, and the address on `machine` that leads to it."""
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with contextlib.ExitStack() as stack:
+        inside = machine.popen("sandbox", "exec", "-n", "web", "--", "/usr/bin/python3", "-c", program, **pipes)
+        stack.callback(end, inside)
+        assert inside.stdout is not None
+        port = inside.stdout.readline().decode().strip()
+        listener = machine.popen("forward", "service", "web", "--target-port", port, **pipes)
+        stack.callback(end, listener)
+        assert listener.stdout is not None
+        host, _, local = listener.stdout.readline().decode().split()[1].rpartition(":")
+        yield host, int(local)
+
+
+def end(process: Inside) -> None:
+    process.terminate()
+    process.communicate()
+
+
+def echoes(machine: Machine, address: tuple[str, int]) -> bool:
+    """Whether a new connection through the forward carries bytes both ways; False where it was refused or broke."""
+    with contextlib.suppress(ConnectionError), machine.connect(address) as near:
+        near.sendall(b"there and back")
+        return near.recv(100) == b"there and back"
+    return False
+
+
+def test_exec(lab: Machines) -> None:
+    assert execute(lab.user, "sh", "-c", "cat; exit 7", stdin=b"over the wire") == (7, b"over the wire")
+
+
+def test_ssh_and_scp(lab: Machines, tmp_path: Path) -> None:
+    ssh = OpenSsh.of(lab.user, "web", tmp_path)  # type: ignore[arg-type]
+    ended = lab.user.command(ssh.ssh("echo out; echo err >&2; exit 5"))
+    assert (ended.status, ended.out, ended.err) == (5, b"out\n", "err\n")
+    data = os.urandom(300_000)
+    (tmp_path / "there").write_bytes(data)
+    lab.user.command(ssh.scp(str(tmp_path / "there"), "{}:/tmp/carried")).ok()
+    lab.user.command(ssh.scp("{}:/tmp/carried", str(tmp_path / "back"))).ok()
+    assert (tmp_path / "back").read_bytes() == data
+
+
+def test_forward(lab: Machines) -> None:
+    with forwarded(lab.user, ECHO) as address:
+        assert echoes(lab.user, address)
+
+
+def test_a_storm_of_execs(lab: Machines) -> None:
+    command = ("sandbox", "exec", "-n", "web", "--", "sh", "-c", "echo $0; exit 3")
+    storm = [lab.user.popen(*command, str(n), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) for n in range(STORM)]
+    ended = [(process.communicate()[0], process.returncode) for process in storm]
+    assert ended == [(b"%d\n" % n, 3) for n in range(STORM)]
+
+
+@pytest.mark.slow
+def test_a_cable_that_is_out_for_a_while(lab: Machines) -> None:
+    """A command that runs meanwhile goes on with every byte, or fails loudly; the listener works again by itself."""
+    script = "echo begun; read go; echo done; exit 9"
+    running = lab.user.popen(
+        "sandbox", "exec", "-n", "web", "--", "sh", "-c", script, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert running.stdin is not None and running.stdout is not None
+    with forwarded(lab.user, ECHO) as address:
+        assert running.stdout.readline() == b"begun\n"
+        assert echoes(lab.user, address)
+        with pulled(lab, lab.user, CABLE_OUT):
+            running.stdin.write(b"go\n")
+            running.stdin.flush()
+        out, err = running.communicate()
+        assert (running.returncode, out) == (9, b"done\n") or (running.returncode == 255 and b"lost" in err)
+        assert execute(lab.user, "echo", "back") == (0, b"back\n")
+        while not echoes(lab.user, address):
+            pass
+
+
+def test_another_address_of_the_user(lab: Machines) -> None:
+    """The connections of the old address are dead without a word: the next command works."""
+    old = lab.user.address
+    lab.move(lab.user, "10.77.1.77")
+    try:
+        assert execute(lab.user, "echo", "moved") == (0, b"moved\n")
+    finally:
+        lab.move(lab.user, old)
+    assert execute(lab.user, "echo", "back") == (0, b"back\n")
