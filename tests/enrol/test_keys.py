@@ -62,4 +62,5 @@ def test_what_is_no_certificate() -> None:
 
 def test_moments() -> None:
     assert Validity(0.0, 300.0).renew_after == 200.0
+    assert Validity(0.0, 300.0).until == "1970-01-01 00:05 UTC"
     assert clock(1_700_000_000) == "2023-11-14 22:13 UTC"

@@ -19,7 +19,7 @@ from pyopenshell.sdk.gateways import AUTH_MTLS, AUTH_PLAINTEXT, AUTH_TOKEN, Endp
 from pyopenshell.sdk.local_gateway import LocalGateway
 
 if TYPE_CHECKING:
-    from pyopenshell.enrol.invitation import Invitation
+    from pyopenshell.sdk.invitation import Invitation
 
 STDIN = "-"
 LINE_MAX = 8192  # bytes of standard input that are looked at: twice what an invitation may have
@@ -59,7 +59,7 @@ async def add(
     LINE is an invitation, from 'openshell gateway invite' there: a key is made here, and its certificate signed there.
     Without one, NAME and --endpoint say which gateway, and nothing is sent to it.
     """
-    from pyopenshell.enrol.invitation import looks_like_line
+    from pyopenshell.sdk.invitation import looks_like_line
 
     if what == STDIN or looks_like_line(what):
         if endpoint or ca or cert or key or replace:
@@ -74,7 +74,7 @@ async def add(
 
 
 async def _take(context: Context, what: str, name: str, user: str, directory: str | None) -> None:
-    from pyopenshell.enrol.invitation import Invitation, Invited
+    from pyopenshell.sdk.invitation import Invitation, Invited
 
     invitation = Invitation.parse(await _read_line(context) if what == STDIN else what)
     if directory is not None:
@@ -97,15 +97,21 @@ async def _take(context: Context, what: str, name: str, user: str, directory: st
 
 
 async def _take_proxy(context: Context, invitation: Invitation, name: str, directory: str) -> None:
-    from pyopenshell.enrol.invitation import Invited
-    from pyopenshell.enrol.keys import clock
     from pyopenshell.sdk.enrolment import PROXY, take_proxy
+    from pyopenshell.sdk.invitation import Invited
+    from pyopenshell.streams.proxies import proxy_for
 
     invitation.check_role(Invited.PROXY)
     where = context.path(directory)
-    found = await take_proxy(where, invitation, name=name or PROXY, timeout=context.settings.connect_timeout)
+    found = await take_proxy(
+        where,
+        invitation,
+        name=name or PROXY,
+        timeout=context.settings.connect_timeout,
+        find_proxy=lambda host, port: proxy_for(host, port, context.environ),
+    )
     context.out(f"{where} has ca.crt, tls.crt and tls.key of proxy {found.name}")
-    context.err(f"they end at {clock(found.validity.end)}: a new invitation renews them")
+    context.err(f"they end at {found.validity.until}: a new invitation renews them")
 
 
 async def _read_line(context: Context) -> str:

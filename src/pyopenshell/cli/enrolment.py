@@ -11,8 +11,8 @@ from pyopenshell.cli.commands import Command, gateway_options, output_option
 from pyopenshell.cli.context import Context
 from pyopenshell.cli.output import show_list, show_one
 from pyopenshell.cli.token import parse_ttl
-from pyopenshell.enrol.invitation import Address, Invitation, Invited
 from pyopenshell.sdk.enrolment import Member
+from pyopenshell.sdk.invitation import Address, Invitation, Invited
 
 ROLES = click.Choice([role.value for role in Invited])
 _TAKE = {

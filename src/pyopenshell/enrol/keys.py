@@ -39,6 +39,11 @@ class Validity:
         """The moment from which on it is renewed."""
         return self.start + (self.end - self.start) * RENEW_AFTER
 
+    @property
+    def until(self) -> str:
+        """The end, for people."""
+        return clock(self.end)
+
 
 class Key:
     """A private key of P-256."""

@@ -27,6 +27,7 @@ from pyopenshell.config import GatewayConfig, load_gateway, xdg_dirs
 from pyopenshell.drivers.local import LocalDriver
 from pyopenshell.errors import EXIT_CODES, EXIT_ERROR, EXIT_OK, OpenShellError
 from pyopenshell.gateway.app import Gateway
+from pyopenshell.gateway.first import stand_in_front
 from pyopenshell.gateway.settings import Settings
 from pyopenshell.linux import memory
 from pyopenshell.model import parse_bind
@@ -41,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         config = load_gateway(os.environ, file=options.config, flags=_flags(options))
+        if (status := stand_in_front()) is not None:
+            return status
         log.configure(config.log_level, fmt=config.log_format)
         asyncio.run(_serve(config, options.ready_fd, options.lifetime_fd))
     except OpenShellError as error:

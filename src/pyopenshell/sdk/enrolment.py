@@ -135,7 +135,12 @@ async def take_user(
 
 
 async def take_proxy(
-    directory: Path, invitation: Invitation, *, name: str = "", timeout: float = CONNECT_TIMEOUT
+    directory: Path,
+    invitation: Invitation,
+    *,
+    name: str = "",
+    timeout: float = CONNECT_TIMEOUT,
+    find_proxy: FindProxy = direct,
 ) -> Enrolled:
     """A proxy's certificate: ca.crt, tls.crt and tls.key in `directory`, and nothing registered.
 
@@ -149,7 +154,7 @@ async def take_proxy(
                 hint="choose another directory; the line is still good",
             )
     private_directory(directory)
-    found = await enrol(invitation, Invited.PROXY, name=name, timeout=timeout)
+    found = await enrol(invitation, Invited.PROXY, name=name, timeout=timeout, find_proxy=find_proxy)
     for file, content in found.credentials.items():
         write_private(directory / file, content, durable=True)
     return found
