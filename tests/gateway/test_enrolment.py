@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from types import SimpleNamespace
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from pyopenshell.audit.base import Source
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.gateway.enrolment import ALL_BURST, MESSAGE_MAX, PEER_BURST, _peer
+from pyopenshell.gateway.enrolment import ALL_BURST, MESSAGE_MAX, PEER_BURST, EnrolmentService, _peer
+from pyopenshell.gateway.trail import Trail
+from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext
 from pyopenshell.wire.status import GrpcStatus, RemoteError
-from tests.support.enrolling import HOST, enrol, invite, new_key, request_of, take
+from tests.support.enrolling import HOST, USER, enrol, invite, new_key, request_of, take
 from tests.support.gateway_kit import Kit
 
 CODE = "osi_" + "a2" * 16
@@ -129,3 +135,20 @@ async def test_a_gateway_that_drains_enrols_nobody(kit: Kit) -> None:
     kit.gateway._draining.begin()
     assert await refused(take(kit, code), "stopping") is Code.UNAVAILABLE
     kit.gateway._draining._begun = False  # so that it is closed
+
+
+async def test_failures_of_all_together_have_a_rate_too() -> None:
+    class Book:
+        async def enrol(self, *_: object) -> None:
+            raise OpenShellError(Code.UNAUTHENTICATED, "the invitation is not valid: it is unknown")
+
+    trail = Trail(None, Source("g", "1", "h"), lambda: 0.0)  # type: ignore[arg-type]
+    trail.note = lambda *_, **__: None  # type: ignore[method-assign]
+    service = EnrolmentService("test", None, Book(), trail, lambda: 0.0)  # type: ignore[arg-type]
+    codes: Counter[Code] = Counter()
+    for number in range(ALL_BURST + 5):
+        call = SimpleNamespace(peer=SimpleNamespace(address=f"10.0.{number >> 8}.{number & 255}:1"))
+        with pytest.raises(OpenShellError) as caught:
+            await service.enrol(ext.EnrolRequest(role=USER, code=CODE), call)  # type: ignore[arg-type]
+        codes[caught.value.code] += 1
+    assert codes == {Code.UNAUTHENTICATED: ALL_BURST, Code.EXHAUSTED: 5}

@@ -31,7 +31,13 @@ async def ask(kit: Kit, *requests: Request, service: str = SERVICES[0]) -> list[
 async def test_list(kit: Kit, service: str) -> None:
     (answer,) = await ask(kit, Request(list_services="*"), service=service)
     assert [found.name for found in answer.list_services_response.service] == sorted(
-        ["openshell.v1.OpenShell", "pyopenshell.v1.Extension", "grpc.health.v1.Health", *SERVICES]
+        [
+            "openshell.v1.OpenShell",
+            "pyopenshell.v1.Enrolment",
+            "pyopenshell.v1.Extension",
+            "grpc.health.v1.Health",
+            *SERVICES,
+        ]
     )
 
 
