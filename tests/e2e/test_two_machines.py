@@ -1,4 +1,4 @@
-"""A user on one machine, the gateway and its sandbox on another: over a cable that is pulled.
+"""A user on one machine, the gateway and its sandbox on another: enrolled by an invitation, through a cable that is pulled.
 
 Between them is a router; see `tests/support/machines.py`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,14 +38,18 @@ server.serve_forever()
 
 @pytest.fixture(scope="module")
 def lab(machines: Machines) -> Machines:
-    """A gateway that is open to the network, the sandbox `web`, and a user with the owner's certificate."""
+    """A gateway that is open to the network, the sandbox `web`, and a user who was invited."""
     opened = machines.gateway.run("gateway", "start", "--bind", f"0.0.0.0:{PORT}", "--san", "gateway.test")
     opened.ok()
     machines.gateway.run("sandbox", "create", "web").ok()
-    made = Path(machines.gateway.environ["XDG_CONFIG_HOME"]) / "openshell/gateways/local/mtls"
-    given = ("--ca", str(made / "ca.crt"), "--cert", str(made / "tls.crt"), "--key", str(made / "tls.key"))
-    machines.user.run("gateway", "add", "lab", "--endpoint", f"https://gateway.test:{PORT}", *given).ok()
+    line = invitation(machines, "ada")
+    machines.user.run("gateway", "add", "-", "--name", "lab", stdin=line.encode()).ok()
     return machines
+
+
+def invitation(machines: Machines, name: str) -> str:
+    told = machines.gateway.run("gateway", "invite", name, "--address", f"gateway.test:{PORT}").ok().text
+    return next(line for line in told.splitlines() if line.startswith("os-user://"))
 
 
 def execute(machine: Machine, *argv: str, stdin: bytes = b"") -> tuple[int, bytes]:
@@ -139,3 +144,37 @@ def test_another_address_of_the_user(lab: Machines) -> None:
     finally:
         lab.move(lab.user, old)
     assert execute(lab.user, "echo", "back") == (0, b"back\n")
+
+
+def test_a_used_invitation_is_refused(lab: Machines) -> None:
+    line = invitation(lab, "bob").encode()
+    lab.user.run("gateway", "add", "-", "--name", "bobs", stdin=line).ok()
+    again = lab.user.run("gateway", "add", "-", "--name", "again", stdin=line)
+    assert again.status != 0
+    assert "invitation" in again.err
+    assert "osi_" not in again.err, "a code is a secret, also a used one"
+    lab.user.run("gateway", "remove", "bobs").ok()
+
+
+def test_a_gateway_restored_from_an_old_database(lab: Machines, tmp_path: Path) -> None:
+    """Who came after the copy was made is nobody whom that gateway knows, and is told what to do."""
+    gateway, user = lab.gateway, lab.user
+    state = Path(gateway.environ["XDG_STATE_HOME"]) / "openshell/gateways/local"
+    gateway.run("gateway", "stop").ok()
+    for file in state.glob("*.db*"):
+        shutil.copy2(file, tmp_path / file.name)
+    assert any(tmp_path.iterdir())
+    gateway.run("gateway", "start").ok()
+    user.run("gateway", "add", "-", "--name", "late", stdin=invitation(lab, "late").encode()).ok()
+    assert user.run("sandbox", "list", "--gateway", "late").status == 0
+    gateway.run("gateway", "stop").ok()
+    for file in state.glob("*.db*"):
+        file.unlink()
+    for file in tmp_path.iterdir():
+        shutil.copy2(file, state / file.name)
+    gateway.run("gateway", "start").ok()
+    refused = user.run("sandbox", "list", "--gateway", "late")
+    assert refused.status != 0
+    assert "nobody whom this gateway knows" in refused.err
+    assert execute(user, "echo", "ada is known") == (0, b"ada is known\n")
+    user.run("gateway", "remove", "late").ok()
