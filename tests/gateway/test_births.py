@@ -38,3 +38,22 @@ async def test_a_birth(tmp_path: Path, ranges: bool, base: int) -> None:
     assert bases.avoided == ([taken] if ranges else [])
     assert birth.token not in repr(birth)
     assert "KEY" not in repr(birth)
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+async def test_a_birth_on_a_host_goes_by_the_hosts_ids_and_names_no_socket(tmp_path: Path, ranges: bool) -> None:
+    bases = Bases()
+    taken = ((0x90000, 10),)
+    births = Births(
+        SupervisorTokens(tmp_path, "test"),
+        bases,  # type: ignore[arg-type]
+        "/run/far.sock",
+        not ranges,
+        True,
+        taken_ids=list,
+        host_ids=lambda host: (ranges, taken if host == "lab1" else ()),
+    )
+    birth = await births.of(SandboxRecord(id=new_id(), name="web", created_at=1.0, host="lab1"))
+    assert (birth.gateway_socket, birth.lifetime_gateway) == ("", False)
+    assert birth.id_base == (0x100000 if ranges else 0)
+    assert bases.avoided == ([taken] if ranges else [])

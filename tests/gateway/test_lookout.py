@@ -25,6 +25,7 @@ class World:
         self.record: SandboxRecord | None = SandboxRecord("box", "web", 0.0, phase=Phase.READY)
         self.answers: Iterator[bool | OpenShellError] = iter(answers)
         self.looks = 0
+        self.away_words = ""
         self.ended: list[str] = []
         self.switchboard = self
         self.sessions = Sessions()
@@ -33,6 +34,12 @@ class World:
 
     def get(self, sandbox_id: str) -> SandboxRecord | None:
         return self.record
+
+    def driver(self, host: str) -> World:
+        return self
+
+    def away(self, host: str) -> str:
+        return self.away_words
 
     async def of(self, record: SandboxRecord) -> object:
         return record
@@ -91,3 +98,13 @@ async def test_it_can_be_watched_again_later() -> None:
     world = await watched(World())
     world.sessions.lost(SESSION, 0.0)
     assert (await watched(world)).looks == 2
+
+
+async def test_a_sandbox_whose_host_is_away_is_left_alone() -> None:
+    world = World(False)
+    world.away_words = "host lab1 is not connected since 2026-11-23T22:00:00Z"
+    await watched(world)
+    assert (world.looks, world.ended) == (0, [])
+    world.away_words = ""
+    await watched(world)
+    assert (world.looks, world.ended) == (1, ["box"])

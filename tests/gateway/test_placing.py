@@ -15,6 +15,7 @@ JOINED = Candidate("laptop", joined=True)
 AWAY = Candidate("away", connected=False)
 DRAINING = Candidate("old", draining=True)
 FULL = Candidate("full", sandboxes=2, max_sandboxes=2)
+HALF_FULL = Candidate("half", sandboxes=4, max_sandboxes=8)
 WEAK = Candidate("weak", refuses="cannot hold a cpu limit")
 
 
@@ -26,8 +27,8 @@ WEAK = Candidate("weak", refuses="cannot hold a cpu limit")
         pytest.param(Placement("here"), [A], "", id="here"),
         pytest.param(ANY, [A, B], "a", id="fewer sandboxes"),
         pytest.param(ANY, [Candidate("b"), Candidate("a")], "a", id="by name where all is equal"),
-        pytest.param(ANY, [Candidate("x", sandboxes=3, max_sandboxes=4), Candidate("y", sandboxes=4, max_sandboxes=8)], "y", id="share of the limit"),
-        pytest.param(ANY, [Candidate("x", sandboxes=9), Candidate("y", sandboxes=4, max_sandboxes=8)], "x", id="no limit"),
+        pytest.param(ANY, [Candidate("x", sandboxes=3, max_sandboxes=4), HALF_FULL], "half", id="share of the limit"),
+        pytest.param(ANY, [Candidate("x", sandboxes=9), HALF_FULL], "x", id="no limit"),
         pytest.param(ANY, [AWAY, DRAINING, FULL, WEAK, B], "b", id="the one that fits"),
         pytest.param(Placement(labels={"zone": "b"}), [A, B], "b", id="a label"),
         pytest.param(Placement(labels={"zone": "b", "disk": "ssd"}), [A, B], "b", id="all labels"),

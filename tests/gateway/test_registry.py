@@ -65,6 +65,14 @@ async def test_a_failed_write_changes_nothing(store: Store) -> None:
     assert registry.resolve("web") is registry.get(made.id)
 
 
+async def test_what_is_placed_on_a_host(store: Store) -> None:
+    registry = Registry(store.sandboxes)
+    placed = await registry.create(record("far", host="lab1"))
+    await registry.create(record("near"))
+    assert registry.on_host("lab1") == [placed]
+    assert registry.on_host("lab2") == []
+
+
 class Late:
     """A table whose answers come in the wrong order."""
 

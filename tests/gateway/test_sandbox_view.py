@@ -57,6 +57,21 @@ def test_what_is_not_there_is_absent() -> None:
     assert sandbox.status.conditions[0].reason == "Provisioning"
 
 
+@pytest.mark.parametrize(
+    ("phase", "host", "reason", "shown"),
+    [
+        (Phase.UNKNOWN, "lab1", "host lab1 is not connected since 2026-11-23T22:00:00Z", "HostLost"),
+        (Phase.UNKNOWN, "lab1", "its supervisor is not connected", "SupervisorLost"),
+        (Phase.UNKNOWN, "", "host lab1 is not connected", "SupervisorLost"),
+        (Phase.ERROR, "lab1", "host lab1 is not connected", "Failed"),
+    ],
+)
+def test_why_nobody_hears_of_it(phase: Phase, host: str, reason: str, shown: str) -> None:
+    sandbox = sandbox_message(SandboxRecord("i", "n", 1.0, phase=phase, host=host, reason=reason))
+    assert (sandbox.host, sandbox.status.conditions[0].reason) == (host, shown)
+    assert sandbox.status.conditions[0].message == reason
+
+
 def test_workspaces() -> None:
     everywhere = meta.WorkspaceSelector(all_workspaces=meta.AllWorkspaces())
     assert workspace_of(meta.WorkspaceSelector()) == "default"

@@ -3,7 +3,7 @@
 Work on a sandbox is done by one task at a time (`work.py`); what a person waits for is shielded, so that a caller who goes
 away leaves nothing half done. Every change of phase goes through the table of `phases.py`.
 A lost supervisor session leaves the phase alone for the grace, while `lookout.py` looks after the sandbox; then it is
-UNKNOWN until a supervisor is back.
+UNKNOWN until a supervisor is back. What a host that is away was not told, it is told when it is back (`take_up`).
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pyopenshell.drivers.base import Driver
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway import phases
 from pyopenshell.gateway.attachments import Attachments
 from pyopenshell.gateway.births import Births
 from pyopenshell.gateway.board import Board
+from pyopenshell.gateway.hellos import Hellos
+from pyopenshell.gateway.hosts import Hosts
 from pyopenshell.gateway.lookout import Lookout
 from pyopenshell.gateway.phases import Event
 from pyopenshell.gateway.registry import Registry
@@ -37,7 +38,7 @@ class Lifecycle:
     def __init__(
         self,
         registry: Registry,
-        driver: Driver,
+        hosts: Hosts,
         board: Board,
         births: Births,
         *,
@@ -46,25 +47,26 @@ class Lifecycle:
         finalize_timeout: float = FINALIZE_TIMEOUT,
     ) -> None:
         self._registry = registry
-        self._driver = driver
+        self._hosts = hosts
         self._board = board
         self._births = births
         self._wall = wall
         self._hello_timeout = hello_timeout
         self._finalize_timeout = finalize_timeout
-        self._hellos: dict[str, asyncio.Future[str]] = {}
+        self._hellos = Hellos()
         self._work = Work()
         self.attachments = Attachments()
-        self._lookout = Lookout(registry, driver, board, births, self._work, self._end_by_exit_code)
-        driver.on_exit = self._on_exit
+        self._lookout = Lookout(registry, hosts, board, births, self._work, self._end_by_exit_code)
+        hosts.told(self._on_exit)
+        hosts.on_back, hosts.on_lost = self.take_up, self._on_grace_over
         board.on_grace_over = self._on_grace_over
 
     # --- what people ask for --------------------------------------------------------------------------------------
 
     async def create(self, record: SandboxRecord, *, attached: bool = False) -> SandboxRecord:
-        """Keep `record` and begin to start it; it is PROVISIONING. Raises CONFLICT, and what the driver's check raises."""
-        self._driver.check(record.spec)
-        made = await self._registry.create(record)
+        """Keep `record`, with its place, and begin to start it; it is PROVISIONING. Raises CONFLICT, as `Hosts.place`."""
+        with self._hosts.place(record.spec, record.host) as host:
+            made = await self._registry.create(replace(record, host=host))
         self.attachments.expect(made.id, attached)
         self._work.on(made.id, self._start(made.id))
         return made
@@ -98,9 +100,7 @@ class Lifecycle:
 
     async def supervisor_is_here(self, sandbox_id: str, instance_id: str) -> None:
         """Its hello was accepted: a command can run. `instance_id` names the run of the main process, if there is one."""
-        waiting = self._hellos.get(sandbox_id)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(instance_id)
+        if self._hellos.came(sandbox_id, instance_id):
             return
         record = self._registry.get(sandbox_id)
         if record is not None and (record.phase, record.instance_id) != (Phase.READY, instance_id):
@@ -136,14 +136,23 @@ class Lifecycle:
 
     async def adopt_all(self) -> None:
         """After the gateway's own start: take up every sandbox where it was left."""
+        await self._hosts.load()
         for record in await self._registry.load():
-            if record.phase is Phase.STOPPING:
-                self._work.on(record.id, self._stop(record.id))
-            elif record.phase is Phase.DELETING:
-                self._work.on(record.id, self._delete(record.id))
-            elif record.phase not in phases.AT_REST:
-                self._board.expect(record.id)
-                self.supervisor_is_gone(record.id)
+            self.take_up(record)
+
+    def take_up(self, record: SandboxRecord) -> None:
+        """Go on where a sandbox was left: look after it, or carry out what was asked, once its host can be asked."""
+        if phases.allowed(record.phase, Event.UP):
+            self._board.expect(record.id)
+            self.supervisor_is_gone(record.id)
+        elif self._hosts.away(record.host):
+            return
+        elif record.phase is Phase.STOPPING:
+            self._work.on(record.id, self._stop(record.id))
+        elif record.phase is Phase.DELETING:
+            self._work.on(record.id, self._delete(record.id))
+        elif record.host:  # at rest: it may have missed that
+            self._work.on(record.id, self._hosts.of(record.id).stop(record.id))
 
     async def close(self) -> None:
         """Stop working on sandboxes; those that run, run on."""
@@ -156,40 +165,30 @@ class Lifecycle:
         record = self._registry.get(sandbox_id)
         if record is None or not phases.allowed(record.phase, Event.UP):
             return
-        hello = self._hellos[sandbox_id] = asyncio.get_running_loop().create_future()
         try:
-            facts = dict(await self._driver.start(await self._births.of(record)))
-            async with asyncio.timeout(self._hello_timeout):
-                instance_id = await hello
+            with self._hellos.awaiting(sandbox_id) as hello:
+                facts = dict(await self._hosts.driver(record.host).start(await self._births.of(record)))
+                async with asyncio.timeout(self._hello_timeout):
+                    instance_id = await hello
             now = self._wall()
             await self._move(sandbox_id, Event.UP, facts=facts, instance_id=instance_id, started_at=now)
         except TimeoutError:
-            await self._end(
-                sandbox_id, Event.FAIL, f"its supervisor did not connect within {self._hello_timeout:.0f} s"
-            )
+            await self._end(sandbox_id, Event.FAIL, f"its supervisor did not connect in {self._hello_timeout:.0f} s")
         except OpenShellError as error:
             await self._end(sandbox_id, Event.FAIL, str(error))
-        finally:
-            hello.cancel()
-            del self._hellos[sandbox_id]
 
     def _give_up_start(self, sandbox_id: str, reason: str) -> bool:
         self.attachments.came(sandbox_id)
-        waiting = self._hellos.get(sandbox_id)
-        if waiting is None or waiting.done():
-            return False
-        waiting.set_exception(OpenShellError(Code.PRECONDITION, reason))
-        waiting.exception()  # looked at: the driver may fail first
-        return True
+        return self._hellos.give_up(sandbox_id, reason)
 
     async def _stop(self, sandbox_id: str) -> None:
         self._board.forget(sandbox_id, "the sandbox was stopped")
-        await self._driver.stop(sandbox_id)
+        await self._hosts.of(sandbox_id).stop(sandbox_id)
         await self._move(sandbox_id, Event.STOPPED)
 
     async def _delete(self, sandbox_id: str) -> None:
         self._board.forget(sandbox_id, "the sandbox was deleted")
-        await self._driver.delete(sandbox_id)
+        await self._hosts.of(sandbox_id).delete(sandbox_id)
         await self._registry.delete(sandbox_id)
 
     async def _finalize_later(self, sandbox_id: str, instance_id: str) -> None:
@@ -210,11 +209,11 @@ class Lifecycle:
             record = await self._move(sandbox_id, event, reason=reason)
         except OpenShellError:  # a full disk under the database: what runs is ended all the same
             self._board.forget(sandbox_id, reason)
-            await self._driver.stop(sandbox_id)
+            await self._hosts.of(sandbox_id).stop(sandbox_id)
             raise
         if record is not None and record.phase in phases.AT_REST:
             self._board.forget(sandbox_id, f"it is {phases.describe(record)}")
-            await self._driver.stop(sandbox_id)
+            await self._hosts.of(sandbox_id).stop(sandbox_id)
 
     def _on_exit(self, sandbox_id: str, reason: str) -> None:
         self._work.on(sandbox_id, self._end_by_exit_code(sandbox_id, reason))
@@ -223,7 +222,7 @@ class Lifecycle:
         self._work.beside(self._lose(sandbox_id), sandbox_id)
 
     async def _lose(self, sandbox_id: str) -> None:
-        await self._move(sandbox_id, Event.LOSE, reason="its supervisor is not connected")
+        await self._move(sandbox_id, Event.LOSE, reason=self._hosts.why_lost(sandbox_id))
 
     # --- changes of phase -----------------------------------------------------------------------------------------
 
@@ -243,7 +242,8 @@ class Lifecycle:
             if not phases.allowed(record.phase, event):
                 return record
             phase = phases.next_phase(record, event)
-            return replace(record, phase=phase, changed_at=self._wall(), reason=reason, **changes)
+            at = record.changed_at if phase is record.phase else self._wall()
+            return replace(record, phase=phase, changed_at=at, reason=reason, **changes)
 
         if self._registry.get(sandbox_id) is None:
             return None

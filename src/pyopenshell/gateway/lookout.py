@@ -1,7 +1,8 @@
 """Looking after sandboxes whose supervisor is away: after a lost session, and after the gateway's own start.
 
 The driver is asked to look (`adopt`) again and again until the supervisor's session is back: a supervisor that died is
-replaced by it, and a sandbox that died is reported to `ended`.
+replaced by it, and a sandbox that died is reported to `ended`. A host that is away can tell nothing of its sandboxes: they
+are looked after again when it is back.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from pyopenshell.drivers.base import Driver
 from pyopenshell.errors import OpenShellError
 from pyopenshell.gateway import phases
 from pyopenshell.gateway.births import Births
 from pyopenshell.gateway.board import Board
+from pyopenshell.gateway.hosts import Hosts
 from pyopenshell.gateway.phases import Event
 from pyopenshell.gateway.registry import Registry
 from pyopenshell.gateway.work import Work
@@ -32,14 +33,14 @@ class Lookout:
     def __init__(
         self,
         registry: Registry,
-        driver: Driver,
+        hosts: Hosts,
         board: Board,
         births: Births,
         work: Work,
         ended: Callable[[str, str], Awaitable[None]],
     ) -> None:
         self._registry = registry
-        self._driver = driver
+        self._hosts = hosts
         self._board = board
         self._births = births
         self._work = work
@@ -67,6 +68,7 @@ class Lookout:
         return (
             record is not None
             and phases.allowed(record.phase, Event.UP)
+            and not self._hosts.away(record.host)
             and self._board.switchboard.sessions.link(sandbox_id) is not Link.LIVE
         )
 
@@ -75,7 +77,7 @@ class Lookout:
         if record is None or not self._needed(sandbox_id):
             return
         try:
-            if not await self._driver.adopt(await self._births.of(record)):
+            if not await self._hosts.driver(record.host).adopt(await self._births.of(record)):
                 await self._ended(sandbox_id, "it ended while nobody looked after it")
         except OpenShellError as error:
             logger.warning("sandbox %s cannot be looked after: %s", record.name, error)

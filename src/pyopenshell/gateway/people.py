@@ -104,6 +104,14 @@ class PeopleService:
         self._trail.note(entities.principal_revoked, caller.principal, record.role, record.name, record.id)
         return ext.RevokePrincipalResponse(principal=principal_message(record))
 
+    async def revoke_host(self, name: str, caller: Caller) -> None:
+        """As `revoke`, for a host that is removed; nothing where it was revoked before."""
+        try:
+            await self.revoke(ext.RevokePrincipalRequest(name=name, role=ext.ENROLLED_ROLE_HOST), caller)
+        except OpenShellError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+
     async def renew(self, request: ext.RenewCertificateRequest, caller: Caller) -> ext.RenewCertificateResponse:
         """A new certificate for the same key. Raises PRECONDITION, FORBIDDEN, INVALID."""
         certificate, end = await self._principals.renew(

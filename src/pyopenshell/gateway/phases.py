@@ -44,6 +44,7 @@ TRANSITIONS: dict[Phase, dict[Event, Phase]] = {
     },
     _P.UNKNOWN: {
         _E.UP: _P.READY,
+        _E.LOSE: _P.UNKNOWN,
         _E.FAIL: _P.ERROR,
         _E.SUCCEED: _P.COMPLETED,
         _E.STOP: _P.STOPPING,

@@ -52,6 +52,10 @@ class Registry:
         """The sandbox that has this annotation, or None."""
         return next((record for record in self._by_id.values() if record.annotations.get(key) == value), None)
 
+    def on_host(self, host: str) -> list[SandboxRecord]:
+        """The sandboxes that are placed on the host of this name."""
+        return [record for record in self._by_id.values() if record.host == host]
+
     async def create(self, record: SandboxRecord) -> SandboxRecord:
         """Insert. Raises CONFLICT when the name is taken in its workspace."""
         made = await self.table.create(record)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.gateway.host_driver import lost_mark
 from pyopenshell.model import Phase
 from pyopenshell.store.sandboxes import SandboxRecord
 from pyopenshell.wire import convert, sandbox_spec
@@ -45,6 +46,7 @@ def sandbox_message(record: SandboxRecord) -> pb.Sandbox:
         host_key=record.host_key,
         host_key_fingerprint=record.host_key_fingerprint,
         facts=record.facts,
+        host=record.host,
     )
     if record.deleted_at is not None:
         sandbox.metadata.deletion_time.CopyFrom(timestamp(record.deleted_at))
@@ -56,12 +58,18 @@ def sandbox_message(record: SandboxRecord) -> pb.Sandbox:
         pb.SandboxCondition(
             type="Ready",
             status="True" if record.phase is Phase.READY else "False",
-            reason=_REASONS.get(record.phase, record.phase.label),
+            reason=_reason(record),
             message=record.reason,
             transition_time=timestamp(record.changed_at or record.created_at),
         )
     )
     return sandbox
+
+
+def _reason(record: SandboxRecord) -> str:
+    if record.phase is Phase.UNKNOWN and record.host and record.reason.startswith(lost_mark(record.host)):
+        return "HostLost"
+    return _REASONS.get(record.phase, record.phase.label)
 
 
 def workspace_of(selector: meta.WorkspaceSelector) -> str | None:

@@ -7,6 +7,7 @@ id is kept with the record, as an annotation, so that this holds over a restart 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from pyopenshell.audit import entities
 from pyopenshell.errors import Code, OpenShellError
@@ -18,7 +19,7 @@ from pyopenshell.gateway.log_book import LogBook
 from pyopenshell.gateway.registry import Registry
 from pyopenshell.gateway.sandbox_view import OWN_ANNOTATIONS, new_name, one_workspace, sandbox_message, workspace_of
 from pyopenshell.gateway.trail import Trail
-from pyopenshell.model import check_label, check_name, new_id
+from pyopenshell.model import SandboxSpec, check_label, check_name, new_id
 from pyopenshell.store.sandboxes import SandboxRecord
 from pyopenshell.wire import sandbox_spec
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
@@ -72,22 +73,15 @@ class SandboxService:
         name = check_name(request.name, "sandbox name") if request.name else new_name()
         spec = sandbox_spec.of_message(request.spec)
         _check_marks(request)
-        key = new_host_key()
-        now = self._trail.wall()
         record = await self._lifecycle.create(
-            SandboxRecord(
-                id=new_id(),
-                name=name,
+            new_record(
+                name,
+                spec,
+                caller.principal.subject,
+                self._trail.wall(),
                 workspace=workspace,
-                created_at=now,
-                changed_at=now,
-                spec=spec,
                 labels=dict(request.labels),
                 annotations={**request.annotations, **({REQUEST_ID: mark} if mark else {})},
-                host_key=key.public,
-                host_key_private=key.private,
-                host_key_fingerprint=key.fingerprint,
-                owner=caller.principal.subject,
             ),
             attached=request.await_main_process_attachment and bool(spec.command),
         )
@@ -140,6 +134,23 @@ class SandboxService:
 
     def _response(self, record: SandboxRecord) -> pb.SandboxResponse:
         return pb.SandboxResponse(sandbox=sandbox_message(record))
+
+
+def new_record(name: str, spec: SandboxSpec, owner: str, now: float, **fields: Any) -> SandboxRecord:
+    """The record of a new sandbox, with a key of its own; `fields` are those of `SandboxRecord`."""
+    key = new_host_key()
+    return SandboxRecord(
+        id=new_id(),
+        name=name,
+        created_at=now,
+        changed_at=now,
+        spec=spec,
+        owner=owner,
+        host_key=key.public,
+        host_key_private=key.private,
+        host_key_fingerprint=key.fingerprint,
+        **fields,
+    )
 
 
 def _check_marks(request: pb.CreateSandboxRequest) -> None:

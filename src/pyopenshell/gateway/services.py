@@ -26,6 +26,8 @@ from pyopenshell.gateway.draining import Draining
 from pyopenshell.gateway.enrolment import EnrolmentService
 from pyopenshell.gateway.exec import ExecService
 from pyopenshell.gateway.forward import ForwardService
+from pyopenshell.gateway.host_service import HostService
+from pyopenshell.gateway.hosts import Hosts
 from pyopenshell.gateway.info import InfoService
 from pyopenshell.gateway.invitations import InvitationBook
 from pyopenshell.gateway.jwt import SupervisorTokens
@@ -79,14 +81,16 @@ class Services:
         self.board = Board(rules)
         self.board.on_idle = memory.trim
         self.registry = Registry(store.sandboxes)
+        hosts = Hosts(store.hosts, self.registry, under.driver, interval=beat, wall=trail.wall)
         births = Births(
             under.supervisor_tokens,
             store.id_bases,
             str(settings.runtime / sockets.FAR_DIRECTORY / sockets.FAR_SOCKET),
             ranges=under.facts.get("isolation") == "range",
             lifetime_gateway=settings.lifetime_gateway,
+            host_ids=hosts.ids,
         )
-        self.lifecycle = Lifecycle(self.registry, under.driver, self.board, births)
+        self.lifecycle = Lifecycle(self.registry, hosts, self.board, births)
         stack.push_async_callback(self.lifecycle.close)
         stack.push_async_callback(work.close)
         book = LogBook(settings.state / "sandboxes")
@@ -115,6 +119,16 @@ class Services:
         endpoint = ("https", bound, under.port)
         ssh = SshSessionService(self.registry, session_tokens, self.board, trail, endpoint)
         work.beside(ssh.reap(), "reaper")
+        people = PeopleService(
+            InvitationBook(store),
+            principals,
+            under.authority,
+            [Address(name, under.port) for name in names],
+            store.ssh_sessions,
+            self.board,
+            self.leases,
+            trail,
+        )
         self._services = (
             SandboxService(self.registry, self.lifecycle, book, trail),
             ssh,
@@ -123,18 +137,10 @@ class Services:
             self.watch,
             LogService(self.registry, book),
             InfoService(settings.version, under.driver.name, under.facts, lambda: not under.draining),
-            ExtensionService(
-                self.registry, self.board, under.driver, api_tokens, store.ssh_sessions, self.leases, trail
-            ),
-            PeopleService(
-                InvitationBook(store),
-                principals,
-                under.authority,
-                [Address(name, under.port) for name in names],
-                store.ssh_sessions,
-                self.board,
-                self.leases,
-                trail,
+            ExtensionService(self.registry, self.board, hosts, api_tokens, store.ssh_sessions, self.leases, trail),
+            people,
+            HostService(
+                hosts, self.registry, self.lifecycle, self.board, book, people.revoke_host, trail, first_timeout=first
             ),
             SupervisorService(
                 self.registry,

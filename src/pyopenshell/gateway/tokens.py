@@ -6,12 +6,12 @@ import contextlib
 import os
 
 from pyopenshell.audit import entities
-from pyopenshell.drivers.base import Driver
 from pyopenshell.gateway.admission import credential_tie
 from pyopenshell.gateway.api_tokens import TokenBook, token_subject
 from pyopenshell.gateway.authorize import Action
 from pyopenshell.gateway.board import Board
 from pyopenshell.gateway.door import EXTENSION, Caller, Rpc
+from pyopenshell.gateway.hosts import Hosts
 from pyopenshell.gateway.leases import Leases
 from pyopenshell.gateway.registry import Registry
 from pyopenshell.gateway.trail import Trail
@@ -33,7 +33,7 @@ class ExtensionService:
         self,
         registry: Registry,
         board: Board,
-        driver: Driver,
+        hosts: Hosts,
         tokens: TokenBook,
         sessions: SshSessions,
         leases: Leases,
@@ -41,7 +41,7 @@ class ExtensionService:
     ) -> None:
         self._registry = registry
         self._board = board
-        self._driver = driver
+        self._hosts = hosts
         self._tokens = tokens
         self._sessions = sessions
         self._leases = leases
@@ -102,14 +102,14 @@ class ExtensionService:
         )
 
     async def get_processes(self, request: ext.GetProcessesRequest, _caller: Caller) -> ext.GetProcessesResponse:
-        """The processes of one sandbox, or the gateway and its driver's own. Raises NOT_FOUND."""
+        """The processes of one sandbox, wherever it is, or the gateway and its driver's own. Raises NOT_FOUND."""
         sandbox_id, found, usage = "", [], pb.Usage()
         if request.sandbox:
             sandbox_id = self._registry.resolve(request.sandbox).id
             usage = await self._board.usages.ask(sandbox_id)
         else:
             found.append(ext.Process(kind=ext.Process.KIND_GATEWAY, pid=os.getpid(), start_time=own_start_time()))
-        for name in await self._driver.processes(sandbox_id):
+        for name in await self._hosts.of(sandbox_id).processes(sandbox_id):
             found.append(ext.Process(kind=_KINDS[name.kind], pid=name.pid, start_time=name.start_time))
         for process in found:
             _measure(process, usage)
