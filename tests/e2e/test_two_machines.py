@@ -59,18 +59,20 @@ def execute(machine: Machine, *argv: str, stdin: bytes = b"") -> tuple[int, byte
 
 @contextlib.contextmanager
 def forwarded(machine: Machine, program: str) -> Iterator[tuple[str, int]]:
-    """A Python server in the sandbox, and the address on `machine` that leads to it."""
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with contextlib.ExitStack() as stack:
-        inside = machine.popen("sandbox", "exec", "-n", "web", "--", "/usr/bin/python3", "-c", program, **pipes)
-        stack.callback(end, inside)
-        assert inside.stdout is not None
-        port = inside.stdout.readline().decode().strip()
-        listener = machine.popen("forward", "service", "web", "--target-port", port, **pipes)
-        stack.callback(end, listener)
+    """A Python server in the sandbox that outlives whoever started it, and the address on `machine` that leads to it."""
+    detach = 'rm -f /tmp/port; setsid /usr/bin/python3 -c "$0" > /tmp/port 2>&1 < /dev/null & '
+    detach += "while ! [ -s /tmp/port ]; do :; done; cat /tmp/port"
+    status, told = execute(machine, "sh", "-c", detach, program)
+    assert status == 0
+    command = ("forward", "service", "web", "--target-port", told.decode().strip())
+    listener = machine.popen(*command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
         assert listener.stdout is not None
         host, _, local = listener.stdout.readline().decode().split()[1].rpartition(":")
         yield host, int(local)
+    finally:
+        end(listener)
+        execute(machine, "sh", "-c", "kill $(cat /proc/[0-9]*/stat | awk '$2 == \"(python3)\" {print $1}')")
 
 
 def end(process: Inside) -> None:
@@ -135,15 +137,22 @@ def test_a_cable_that_is_out_for_a_while(lab: Machines) -> None:
             pass
 
 
+@pytest.mark.slow
 def test_another_address_of_the_user(lab: Machines) -> None:
-    """The connections of the old address are dead without a word: the next command works."""
+    """The connections of the old address are dead without a word: the next command works, and so does the listener.
+
+    A connection that was accepted before the listener knew of it is reset; that takes the 25 s of `streams/liveness.py`.
+    """
     old = lab.user.address
-    lab.move(lab.user, "10.77.1.77")
-    try:
-        assert execute(lab.user, "echo", "moved") == (0, b"moved\n")
-    finally:
-        lab.move(lab.user, old)
-    assert execute(lab.user, "echo", "back") == (0, b"back\n")
+    with forwarded(lab.user, ECHO) as address:
+        assert echoes(lab.user, address)
+        lab.move(lab.user, "10.77.1.77")
+        try:
+            assert execute(lab.user, "echo", "moved") == (0, b"moved\n")
+            while not echoes(lab.user, address):
+                pass
+        finally:
+            lab.move(lab.user, old)
 
 
 def test_a_used_invitation_is_refused(lab: Machines) -> None:
