@@ -11,7 +11,7 @@ from pyopenshell.cli.clients import client_of
 from pyopenshell.cli.commands import Command, gateway_options, output_option
 from pyopenshell.cli.context import Context
 from pyopenshell.cli.output import age, show_list, show_one
-from pyopenshell.sdk.types import Host
+from pyopenshell.sdk.hosts import Host
 
 
 def state(found: Host) -> str:

@@ -2,10 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.sdk.connection import EXTENSION, Connection
-from pyopenshell.sdk.types import Host
+from pyopenshell.sdk.types import moment
 from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine that runs sandboxes for a gateway. `since` is when it was connected, or lost; None: it never came.
+
+    `max_sandboxes` 0 is without a limit. `unknown` are the ids of sandboxes whose files are there and that the gateway does
+    not know.
+    """
+
+    name: str
+    connected: bool
+    since: datetime | None = None
+    address: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    max_sandboxes: int = 0
+    sandboxes: int = 0
+    running: int = 0
+    draining: bool = False
+    joined: bool = False
+    unknown: tuple[str, ...] = ()
+    version: str = ""
+
+    @classmethod
+    def of(cls, message: ext.Host) -> Host:
+        return cls(
+            name=message.name,
+            connected=message.connected,
+            since=moment(message, "since"),
+            address=message.address,
+            labels=dict(message.labels),
+            facts=dict(message.facts),
+            max_sandboxes=message.max_sandboxes,
+            sandboxes=message.sandboxes,
+            running=message.running,
+            draining=message.draining,
+            joined=message.joined,
+            unknown=tuple(message.unknown_sandbox_ids),
+            version=message.version,
+        )
 
 
 class Hosts:
