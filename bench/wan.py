@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pyopenshell.streams.transports import RESETS
@@ -73,12 +74,13 @@ class Line:
         self._changed = threading.Condition()
         self._broken = False
 
-    def start(self) -> list[threading.Thread]:
-        """Both threads, running."""
-        threads = [threading.Thread(target=work, daemon=True) for work in (self._read, self._write)]
-        for thread in threads:
-            thread.start()
-        return threads
+    def reading(self) -> threading.Thread:
+        """The thread that takes bytes in, running."""
+        return _started(self._read)
+
+    def writing(self) -> threading.Thread:
+        """The thread that lets them out, running."""
+        return _started(self._write)
 
     def _read(self) -> None:
         while True:
@@ -130,6 +132,12 @@ class Line:
                 end.shutdown(socket.SHUT_RD)
 
 
+def _started(work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
 class Wan:
     """The proxy: accepts on `address`, a loopback port, until `close`."""
 
@@ -152,7 +160,9 @@ class Wan:
             self._threads[-1].start()
 
     def _serve(self, near: socket.socket) -> None:
+        """One connection: who connected has waited a round trip for SYN and SYN-ACK, who accepts half of one more."""
         with near:
+            time.sleep(2 * self._delay)
             try:
                 far = socket.create_connection(self._target)
             except OSError:
@@ -161,9 +171,11 @@ class Wan:
             with far:
                 for end in (near, far):
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                time.sleep(self._delay)  # a SYN takes its time too
                 lines = [Line(near, far, self._delay, self._rate), Line(far, near, self._delay, self._rate)]
-                for thread in [thread for line in lines for thread in line.start()]:
+                threads = [lines[0].reading()]
+                time.sleep(self._delay)
+                threads += [lines[0].writing(), lines[1].reading(), lines[1].writing()]
+                for thread in threads:
                     thread.join()
 
     def close(self) -> None:
