@@ -7,6 +7,8 @@
   its call.
 - The life of a sandbox: `sandboxes` (RPCs), `lifecycle` (what becomes of it), `phases` (the table), `lookout` (supervisors
   that are away), `births` (what a driver is told), `registry` (the records), `work` (its tasks).
+- Sandboxes on other machines: `placing` (where), `hosts` (the book of them), `host_driver` (a driver by orders),
+  `host_session` (one stream), `host_service` (RPCs); starts that wait for a supervisor are in `hellos`.
 - What people see: `watch` with `watchers`, `logs` with `log_book`, `info`, `health`, `reflection`, `sandbox_view`.
 - Keys and tokens: `pki`, `certificates`, `jwt`, `secrets`, `api_tokens`, `session_tokens`, `ssh_sessions`, `tokens`,
   `host_keys`.
