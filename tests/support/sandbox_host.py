@@ -87,7 +87,9 @@ class SandboxHost:
         return held.pid
 
     def connections(self, sandbox_id: str) -> int:
-        """TCP connections of a sandbox's supervisor, in any state but LISTEN and CLOSE."""
+        """TCP connections of a sandbox's supervisor. It is not dumpable, so that root alone may see: 1 for others."""
+        if os.geteuid() != 0:
+            return 1
         links = _links(Path(f"/proc/{self.pid(sandbox_id, 'supervisor')}/fd"))
         rows = [row.split() for name in ("tcp", "tcp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()]
         return sum(f"socket:[{row[9]}]" in links for row in rows[1:] if row[0] != "sl")
