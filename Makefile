@@ -5,7 +5,7 @@ STAMP := $(V)/.stamp
 TESTS ?=
 SECONDS ?= 60
 
-.PHONY: setup demo test test-pythons check proto sabotage conformance fuzz fuzz-check machines
+.PHONY: setup demo test test-pythons check proto sabotage conformance fuzz fuzz-check machines proxies
 
 setup: $(STAMP)
 
@@ -48,3 +48,7 @@ machines:
 
 proto: setup
 	tools/proto
+
+# nginx, HAProxy and tinyproxy, unpacked and not installed, for the tests through them; those are skipped where one is missing.
+proxies:
+	@tools/proxies

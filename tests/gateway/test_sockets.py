@@ -18,6 +18,19 @@ def test_any_port() -> None:
         assert not sock.getblocking()
 
 
+@pytest.mark.parametrize(("host", "families"), [("::", 2), ("::1", 1)])
+def test_all_addresses_are_those_of_both_families(host: str, families: int) -> None:
+    with listen_tcp(host, 0) as sock:
+        sock.listen()
+        address = sock.getsockname()[:2]
+        reached = []
+        for family, loopback in ((socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1")):
+            with socket.socket(family) as near:
+                reached.append(near.connect_ex((loopback, address[1])) == 0)
+        assert sum(reached) == families
+        assert reached[0]
+
+
 def test_a_port_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OpenShellError) as caught:
         listen_tcp("127.0.0.1", taken.getsockname()[1])

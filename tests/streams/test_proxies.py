@@ -138,6 +138,7 @@ async def test_credentials_are_decoded_and_sent() -> None:
     ("answer", "words"),
     [
         (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "refused its user name or password"),
+        (b"HTTP/1.1 401 Unauthorized\r\n\r\n", "refused its user name or password"),
         (b"HTTP/1.1 403 Forbidden\r\n\r\n", "does not allow CONNECT to gw.example:8443"),
         (b"HTTP/1.1 405 Method Not Allowed\r\n\r\n", "does not allow CONNECT"),
         (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "cannot reach gw.example:8443"),

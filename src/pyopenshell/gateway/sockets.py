@@ -24,12 +24,17 @@ FAR_SOCKET = "supervisor.sock"
 
 
 def listen_tcp(host: str, port: int) -> socket.socket:
-    """A bound TCP socket; port 0 takes a free one. Raises CONFLICT (in use), PRECONDITION (not an address of ours)."""
+    """A bound TCP socket; port 0 takes a free one. `::` is all addresses of both families, whatever the machine's default.
+
+    Raises CONFLICT (in use), PRECONDITION (not an address of ours).
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         # A port whose last connections are in TIME_WAIT is free again after a restart; a listening one is not.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:  # its default is the machine's (net.ipv6.bindv6only), so it is said
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
         sock.bind((host, port))
     except OSError as error:
         sock.close()

@@ -10,6 +10,7 @@
 - `calls`        gRPC messages on a stream; what the two sides of a call share.
 - `grpc_server`  `Call`, `unary`, `server_stream`.   `serving`  one call from headers to status.   `listener`  `GrpcServer`.
   `accepting`  who gets a connection.   `strangers`  what peers get that nobody vouched for.
+- `approach`     the way to a gateway: `racing` (Happy Eyeballs), `proxies`, `exemptions` (NO_PROXY), TLS, `segments`.
 - `grpc_client`  `Channel`.   `client_call`  `ClientCall`.
 - `data_leg`, `raw_leg`   the ends of a relay: `DataLeg` (SDK, supervisor) and `RawLeg` (gateway).
 - `exec`         exec frames over any stream.   `tls`  the TLS contexts of both sides.

@@ -167,7 +167,7 @@ async def _peeked(sock: socket.socket) -> bytes:
 
 def _words(status: int, target: str, named: bool) -> tuple[str, str]:
     """What a status that is no tunnel means, and what to do."""
-    if status == 407:
+    if status in (401, 407):  # the former from tinyproxy, where a password is wrong
         if named:
             return f"refused its user name or password ({status})", "check USER:PASSWORD in the proxy's URL"
         return (
