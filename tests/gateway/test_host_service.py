@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -335,6 +336,11 @@ async def test_another_machine_of_the_same_name(kit: Kit, make_host: MakeHost) -
     assert await refused(copy.connect(), "connected from another machine") is Code.CONFLICT
     assert (await hosts(kit))[0].connected
     assert not first.ended.done()
+    await first.lose()
+    await kit.stop()
+    lines = (kit.settings.state / "audit.jsonl").read_text().splitlines()
+    told = [event["message"] for event in map(json.loads, lines) if "host session" in event["message"]]
+    assert told == ["host session opened (lab1)", "host session refused (lab1)", "host session closed (lab1)"]
 
 
 async def test_a_host_that_comes_again_takes_its_own_place(kit: Kit, make_host: MakeHost) -> None:

@@ -1,4 +1,4 @@
-"""Network Activity 4001 for supervisor sessions: a control stream was accepted, was refused, has ended."""
+"""Network Activity 4001 for control streams, a supervisor's (of its sandbox) or a host's: accepted, refused, ended."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ from typing import Any
 
 from pyopenshell.audit.base import Activity, Class, Event, Severity, Source, Status, endpoint, event, span, text
 
+#: Whose control stream it is.
+SUPERVISOR, HOST = "supervisor session", "host session"
+
 
 def session_opened(
-    source: Source, now: float, sandbox_id: str, sandbox: str, session_id: str, address: str = ""
+    source: Source, now: float, uid: str, name: str, session_id: str, address: str = "", *, kind: str = SUPERVISOR
 ) -> Event:
-    """A supervisor's control stream was accepted: 4001 Open."""
+    """A control stream was accepted: 4001 Open. `uid` and `name` are the sandbox's, or the host's."""
     return _session(
-        source, now, sandbox_id, sandbox, address, Activity.OPEN, Status.SUCCESS, "opened", session_id=session_id
+        source, now, kind, uid, name, address, Activity.OPEN, Status.SUCCESS, "opened", session_id=session_id
     )
 
 
-def session_refused(source: Source, now: float, sandbox_id: str, reason: str, address: str = "") -> Event:
-    """A supervisor's control stream was refused: 4001 Refuse."""
+def session_refused(
+    source: Source, now: float, uid: str, reason: str, address: str = "", *, name: str = "", kind: str = SUPERVISOR
+) -> Event:
+    """A control stream was refused: 4001 Refuse."""
     return _session(
         source,
         now,
-        sandbox_id,
-        "",
+        kind,
+        uid,
+        name,
         address,
         Activity.REFUSE,
         Status.FAILURE,
@@ -36,20 +42,22 @@ def session_refused(source: Source, now: float, sandbox_id: str, reason: str, ad
 def session_closed(
     source: Source,
     now: float,
-    sandbox_id: str,
-    sandbox: str,
+    uid: str,
+    name: str,
     session_id: str,
     *,
     opened_at: float,
     reason: str,
     address: str = "",
+    kind: str = SUPERVISOR,
 ) -> Event:
-    """A supervisor's control stream has ended (lost, superseded, drained): 4001 Close."""
+    """A control stream has ended (lost, superseded, drained): 4001 Close."""
     return _session(
         source,
         now,
-        sandbox_id,
-        sandbox,
+        kind,
+        uid,
+        name,
         address,
         Activity.CLOSE,
         Status.SUCCESS,
@@ -63,8 +71,9 @@ def session_closed(
 def _session(
     source: Source,
     now: float,
-    sandbox_id: str,
-    sandbox: str,
+    kind: str,
+    uid: str,
+    name: str,
     address: str,
     activity: Activity,
     status: Status,
@@ -81,11 +90,11 @@ def _session(
         activity,
         status,
         severity,
-        f"supervisor session {what} ({sandbox or sandbox_id})",
+        f"{kind} {what} ({name or uid})",
         {
             **fields,
-            "src_endpoint": {**endpoint(address), "uid": text(sandbox_id), "name": text(sandbox)},
-            "dst_endpoint": {"name": text(source.gateway), "svc_name": "supervisor session"},
+            "src_endpoint": {**endpoint(address), "uid": text(uid), "name": text(name)},
+            "dst_endpoint": {"name": text(source.gateway), "svc_name": kind},
             "connection_info": {"uid": text(session_id), "direction_id": 1, "protocol_name": "tcp"},
         },
     )

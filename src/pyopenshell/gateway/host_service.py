@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from pyopenshell.audit import entities
+from pyopenshell.audit import entities, sessions
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.authorize import Action
 from pyopenshell.gateway.board import Board
@@ -80,7 +80,14 @@ class HostService:
         if message.WhichOneof("payload") != "hello":
             raise OpenShellError(Code.INVALID, "the first message of the stream is not hello")
         caller.may(Action.SERVE_HOST)
-        session = await self._hosts.connect(_name(caller), message.hello, caller.address)
+        name, uid, address = _name(caller), caller.principal.credential, caller.address
+        try:
+            session = await self._hosts.connect(name, message.hello, address)
+        except OpenShellError as error:
+            self._trail.note(sessions.session_refused, uid, error.message, address, name=name, kind=sessions.HOST)
+            raise
+        opened_at, reason = self._trail.wall(), "the connection was lost"
+        self._trail.note(sessions.session_opened, uid, name, session.session_id, address, kind=sessions.HOST)
         tasks = (
             asyncio.ensure_future(self._write(call, session)),
             asyncio.ensure_future(self._read(call, session)),
@@ -89,9 +96,23 @@ class HostService:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+            reason = "the host ended it"
+        except OpenShellError as error:
+            reason = error.message
+            raise
         finally:
             for task in tasks:
                 task.cancel()
+            self._trail.note(
+                sessions.session_closed,
+                uid,
+                name,
+                session.session_id,
+                opened_at=opened_at,
+                reason=reason,
+                address=address,
+                kind=sessions.HOST,
+            )
             await self._hosts.disconnect(session)
             await asyncio.gather(*tasks, return_exceptions=True)
 
