@@ -40,7 +40,7 @@ def test_nothing_that_is_left_out_comes_in_by_another_way() -> None:
         "tarfile",
         "gzip",
     ]
-    told = inside(f"print(json.dumps([getattr(sys.modules.get(n), '__doc__', None) for n in {names!r}]))")
+    told = inside(f"print(json.dumps([m and m.__doc__ for m in map(sys.modules.get, {names!r})]))")
     absent, empty, rest = told[: len(ABSENT)], told[len(ABSENT) :][: len(EMPTY)], told[len(ABSENT) + len(EMPTY) :]
     assert absent == [None] * len(ABSENT)
     assert all(text.startswith("Left out") for text in empty)
