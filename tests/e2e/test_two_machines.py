@@ -1,6 +1,6 @@
-"""A user on one machine, the gateway and its sandbox on another: enrolled by an invitation, through a cable that is pulled.
+"""A user, a gateway and a sandbox host, each on a machine of its own; the host refuses every connection to it.
 
-Between them is a router; see `tests/support/machines.py`.
+User and host came by invitations. Between the machines is a router whose cables are pulled; see `tests/support/machines.py`.
 """
 
 from __future__ import annotations
@@ -37,19 +37,45 @@ server.serve_forever()
 
 
 @pytest.fixture(scope="module")
-def lab(machines: Machines) -> Machines:
-    """A gateway that is open to the network, the sandbox `web`, and a user who was invited."""
-    opened = machines.gateway.run("gateway", "start", "--bind", f"0.0.0.0:{PORT}", "--san", "gateway.test")
-    opened.ok()
-    machines.gateway.run("sandbox", "create", "web").ok()
-    line = invitation(machines, "ada")
-    machines.user.run("gateway", "add", "-", "--name", "lab", stdin=line.encode()).ok()
-    return machines
+def lab(machines: Machines) -> Iterator[Machines]:
+    """A gateway that is open to the network, a host that serves it with the sandbox `web`, and a user who was invited."""
+    machines.gateway.run("gateway", "start", "--bind", f"0.0.0.0:{PORT}", "--san", "gateway.test").ok()
+    agent = serve(machines, "--max", "5", line=invitation(machines, "lab1", "host"))
+    machines.gateway.run("sandbox", "create", "web", "--host", "lab1").ok()
+    machines.user.run("gateway", "add", "-", "--name", "lab", stdin=invitation(machines, "ada")).ok()
+    yield machines
+    end(agent)
 
 
-def invitation(machines: Machines, name: str) -> str:
-    told = machines.gateway.run("gateway", "invite", name, "--address", f"gateway.test:{PORT}").ok().text
-    return next(line for line in told.splitlines() if line.startswith("os-user://"))
+def invitation(machines: Machines, name: str, role: str = "user") -> bytes:
+    told = machines.gateway.run("gateway", "invite", name, "--role", role, "--address", f"gateway.test:{PORT}").ok()
+    return next(line for line in told.out.splitlines() if line.startswith(b"os-"))
+
+
+def serve(machines: Machines, *options: str, line: bytes) -> Inside:
+    """An agent on the host, once the gateway has it."""
+    argv = ["openshell-supervisor", "serve", "-", *options]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    agent = machines.host.start(argv, **pipes)
+    assert agent.stdin is not None
+    agent.stdin.write(line + b"\n")
+    agent.stdin.close()
+    agent.stdin = None
+    while not hosts(machines):
+        assert agent.poll() is None, "the agent ended"
+    return agent
+
+
+def hosts(machines: Machines) -> list[str]:
+    """The names of the hosts that are connected."""
+    listed = machines.gateway.run("host", "list", "-o", "json").json
+    return [host["name"] for host in listed if host["state"] == "connected"]
+
+
+def supervisors_connections(machines: Machines) -> int:
+    """How many TCP connections the supervisor of `web` has, counted on its machine by its process."""
+    script = "ss -Htnp | grep -c \"pid=$(ps -eo pid=,args= | awk '/openshell-supervisor: web/ && !/awk/ {print $1}'),\""
+    return int(machines.host.command(["sh", "-c", script]).text)
 
 
 def execute(machine: Machine, *argv: str, stdin: bytes = b"") -> tuple[int, bytes]:
@@ -108,15 +134,29 @@ def test_forward(lab: Machines) -> None:
         assert echoes(lab.user, address)
 
 
-def test_a_storm_of_execs(lab: Machines) -> None:
+def test_where_it_runs(lab: Machines) -> None:
+    found = lab.gateway.run("sandbox", "get", "web", "-o", "json").json
+    assert found["host"] == "lab1"
+    assert "openshell-supervisor: web" not in lab.gateway.command(["ps", "axo", "args"]).text
+    assert "openshell-supervisor: web" in lab.host.command(["ps", "axo", "args"]).text
+
+
+def test_the_supervisor_has_one_connection_before_in_and_after_a_storm(lab: Machines) -> None:
     command = ("sandbox", "exec", "-n", "web", "--", "sh", "-c", "echo $0; exit 3")
+    assert supervisors_connections(lab) == 1
     storm = [lab.user.popen(*command, str(n), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) for n in range(STORM)]
+    seen = set()
+    while any(process.poll() is None for process in storm):
+        seen.add(supervisors_connections(lab))
     ended = [(process.communicate()[0], process.returncode) for process in storm]
     assert ended == [(b"%d\n" % n, 3) for n in range(STORM)]
+    assert seen == {1}
+    assert supervisors_connections(lab) == 1
 
 
 @pytest.mark.slow
-def test_a_cable_that_is_out_for_a_while(lab: Machines) -> None:
+@pytest.mark.parametrize("whose", ["user", "host"])
+def test_a_cable_that_is_out_for_a_while(lab: Machines, whose: str) -> None:
     """A command that runs meanwhile goes on with every byte, or fails loudly; the listener works again by itself."""
     script = "echo begun; read go; echo done; exit 9"
     running = lab.user.popen(
@@ -127,7 +167,7 @@ def test_a_cable_that_is_out_for_a_while(lab: Machines) -> None:
     with forwarded(lab.user, ECHO) as address:
         assert running.stdout.readline() == b"begun\n"
         assert echoes(lab.user, address)
-        with pulled(lab, lab.user, CABLE_OUT):
+        with pulled(lab, getattr(lab, whose), CABLE_OUT):
             running.stdin.write(b"go\n")
             running.stdin.flush()
         out, err = running.communicate()
@@ -156,13 +196,36 @@ def test_another_address_of_the_user(lab: Machines) -> None:
 
 
 def test_a_used_invitation_is_refused(lab: Machines) -> None:
-    line = invitation(lab, "bob").encode()
+    line = invitation(lab, "bob")
     lab.user.run("gateway", "add", "-", "--name", "bobs", stdin=line).ok()
     again = lab.user.run("gateway", "add", "-", "--name", "again", stdin=line)
     assert again.status != 0
     assert "invitation" in again.err
     assert "osi_" not in again.err, "a code is a secret, also a used one"
     lab.user.run("gateway", "remove", "bobs").ok()
+
+
+def test_a_host_joins_once(lab: Machines) -> None:
+    """Begun a second time, with another invitation: refused in words, and the first one serves on."""
+    line = invitation(lab, "lab2", "host")
+    again = lab.host.command(["openshell-supervisor", "serve", "-"], stdin=line)
+    assert again.status != 0
+    assert "served already" in again.err
+    assert hosts(lab) == ["lab1"]
+    assert execute(lab.user, "echo", "serves on") == (0, b"serves on\n")
+
+
+def test_two_hosts_of_one_name(lab: Machines) -> None:
+    """The name is taken, so a second machine cannot have it; the user's plays it."""
+    refused = lab.gateway.run("gateway", "invite", "lab1", "--role", "host")
+    line = next((line for line in refused.out.splitlines() if line.startswith(b"os-")), b"")
+    if line:
+        taken = lab.user.command(["openshell-supervisor", "serve", "-"], stdin=line)
+        assert taken.status != 0
+        assert "lab1" in taken.err
+    else:
+        assert "lab1" in refused.err
+    assert hosts(lab) == ["lab1"]
 
 
 def test_a_gateway_restored_from_an_old_database(lab: Machines, tmp_path: Path) -> None:
@@ -174,7 +237,7 @@ def test_a_gateway_restored_from_an_old_database(lab: Machines, tmp_path: Path) 
         shutil.copy2(file, tmp_path / file.name)
     assert any(tmp_path.iterdir())
     gateway.run("gateway", "start").ok()
-    user.run("gateway", "add", "-", "--name", "late", stdin=invitation(lab, "late").encode()).ok()
+    user.run("gateway", "add", "-", "--name", "late", stdin=invitation(lab, "late")).ok()
     assert user.run("sandbox", "list", "--gateway", "late").status == 0
     gateway.run("gateway", "stop").ok()
     for file in state.glob("*.db*"):
