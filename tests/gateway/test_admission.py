@@ -55,7 +55,7 @@ async def ask(
     target: Target,
     *,
     name: str = "web",
-    token: str = "good",
+    token: str | None = "good",
     phase: Phase = Phase.READY,
     principal: Principal = ALICE,
     granted: int = 0,
@@ -108,9 +108,12 @@ async def test_a_relay_ends_with_the_first_of_its_credentials(
     assert request.ends_at == ends  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("target", [ExecTarget(), FilesTarget()])
-async def test_our_own_targets_go_by_identity(target: Target) -> None:
-    request = await ask(target, token="")
+@pytest.mark.parametrize(
+    ("target", "token"),
+    [(ExecTarget(), ""), (FilesTarget(), ""), (SshTarget(), None), (TcpTarget("::1", 80), None), (ExecTarget(), None)],
+)
+async def test_what_goes_by_identity_hangs_on_the_caller(target: Target, token: str | None) -> None:
+    request = await ask(target, token=token)
     assert request.ties == (credential_tie("7"),)  # type: ignore[attr-defined]
     assert [place.limit for place in request.places] == [1000]  # type: ignore[attr-defined]
 
@@ -120,11 +123,13 @@ async def test_our_own_targets_go_by_identity(target: Target) -> None:
     [
         ({"name": "nobody", "principal": Principal("s", Role.SUPERVISOR, sandbox_id="x"), "token": ""}, Code.NOT_FOUND),
         ({"principal": Principal("b", Role.USER, frozenset({"exec"})), "token": ""}, Code.FORBIDDEN),
+        ({"principal": Principal("b", Role.USER, frozenset({"exec"})), "token": None}, Code.FORBIDDEN),
         ({"token": "", "phase": Phase.STOPPED}, Code.UNAUTHENTICATED),
+        ({"token": None, "phase": Phase.STOPPED}, Code.PRECONDITION),
         ({"phase": Phase.STOPPED}, Code.PRECONDITION),
         ({"ends_in": Phase.STOPPING}, Code.PRECONDITION),
     ],
-    ids=["sandbox", "principal", "token", "phase", "phase changed meanwhile"],
+    ids=["sandbox", "principal", "identity", "token", "phase and identity", "phase", "phase changed meanwhile"],
 )
 async def test_the_first_no_counts(wrong: dict[str, object], code: Code) -> None:
     with pytest.raises(OpenShellError) as caught:

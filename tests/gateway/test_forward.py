@@ -50,6 +50,20 @@ async def test_bytes_go_there_and_back(kit: Kit, target: str) -> None:
     await leg.close()
 
 
+@pytest.mark.parametrize("target", [ssh, tcp])
+async def test_by_identity_no_token_is_needed_and_none_is_looked_at(kit: Kit, target: object) -> None:
+    sandbox = await kit.ready()
+    for token in ("", "garbage"):
+        init = target("web", token)  # type: ignore[operator]
+        init.by_identity = True
+        leg = await kit.forward(init)
+        answer = pb.TcpForwardInit.FromString(await leg.init() or b"")
+        assert answer.host_key == (sandbox.host_key if target is ssh else "")
+        await leg.write(b"hello")
+        assert bytes(await leg.read()) == b"hello"
+        leg.abort()
+
+
 async def test_a_sandbox_is_named_by_its_id_too(kit: Kit) -> None:
     sandbox = await kit.ready()
     leg = await kit.forward(files(sandbox.metadata.id))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pyopenshell.gateway.settings import Settings
-from pyopenshell.model import ExecSpec, TcpTarget
+from pyopenshell.model import ExecSpec, SshTarget, TcpTarget
 from pyopenshell.sdk.client import Client
 from pyopenshell.sdk.gateways import AUTH_MTLS, Endpoint, Registry
 from pyopenshell.sdk.paths import Paths
@@ -91,6 +91,19 @@ def test_an_exec_on_a_warm_connection_is_one(tmp_path: Path) -> None:
         return [one, again, ten]
 
     assert counted(tmp_path, succeed, ask) == [1, 1, 1], "and so are ten at once"
+
+
+def test_ssh_is_one_and_what_makes_the_connection(tmp_path: Path) -> None:
+    async def first_byte(client: Client) -> None:
+        relay = await client.open("web", SshTarget())
+        await relay.leg.write(b"SSH-2.0-x\r\n")
+        assert bytes(await relay.leg.read()) == b"SSH-2.0-x\r\n"
+        relay.leg.abort()
+
+    async def ask(loop: LockstepLoop, client: Client) -> list[float]:
+        return [(await loop.count(first_byte(client)))[1] for _ in range(2)]
+
+    assert counted(tmp_path, echo, ask) == [3, 1], "a plain ssh has TCP's and this one: TLS is the one more"
 
 
 def test_the_end_of_an_exec_is_waited_for_when_the_client_closes(tmp_path: Path) -> None:

@@ -47,6 +47,25 @@ async def test_the_gateways_init_is_no_payload() -> None:
         assert [bytes(await leg.read()) for _ in range(3)] == [b"first", b"second", b""]
     async with leg_to(gateway) as leg:
         assert bytes(await leg.read()) == b"first"  # nobody has to ask for it
+    async with leg_to(gateway) as leg:
+        told: list[bytes] = []
+        leg.on_init = told.append
+        assert bytes(await leg.read()) == b"first"
+        assert [pb.TcpForwardInit.FromString(init) for init in told] == [INIT]
+
+
+async def test_who_is_told_of_the_init_may_end_it() -> None:
+    async def gateway(call: Call) -> None:
+        await call.write(frame(init=INIT))
+        await call.write(frame(data=b"first"))
+
+    def refuse(_: bytes) -> None:
+        raise StreamBroken("not this one")
+
+    async with leg_to(gateway) as leg:
+        leg.on_init = refuse
+        with pytest.raises(StreamBroken, match="not this one"):
+            await leg.read()
 
 
 async def test_an_old_peer_has_no_init() -> None:

@@ -306,11 +306,13 @@ class FakeGateway:
             raise self.refuse["ForwardTcp"]
         self._found(init.sandbox)
         kind = init.WhichOneof("target")
-        if kind != "exec" and init.authorization_token not in self.sessions:
+        if kind != "exec" and not init.by_identity and init.authorization_token not in self.sessions:
             raise OpenShellError(Code.UNAUTHENTICATED, "the token is not known")
         call.admit()
         self.relays += 1
         greeting = pb.TcpForwardInit(features=[1], relay_id=f"relay-{self.relays}")
+        if kind == "ssh":
+            greeting.host_key = self.host_key
         stream = CallStream(call)
         if kind == "tcp":
             far = await connect_tcp(init.tcp.host, init.tcp.port)

@@ -1,7 +1,7 @@
 """`openshell sandbox ssh-config` and the hidden `ssh-proxy` that it names: OpenSSH into a sandbox, host key verified.
 
-`ssh-proxy` is what ssh runs as ProxyCommand: its standard input and output become the connection. Before the first byte goes
-through, the sandbox's host key, learnt from the gateway, is in the known_hosts file that the configuration names.
+`ssh-proxy` is what ssh runs as ProxyCommand: its standard input and output become the connection. Before the first byte of
+the sandbox goes through, its host key, learnt from the gateway, is in the known_hosts file that the configuration names.
 
 ssh closes its pipes and then sends SIGHUP to its proxy (sshconnect.c, ssh_kill_proxy_command). The end of the input says the
 same, and lets the relay end as it should; the signal only sets a limit to that.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Coroutine
+from functools import partial
 
 import click
 
@@ -59,15 +60,16 @@ async def ssh_proxy(context: Context, name: str) -> int:
         name = sandbox_of(context, client, name, remember=False)
         files = SshFiles.of(context.paths)
         target = SshTarget(files.ensure_key())
-        async with client.session(name, target) as session:
-            files.trust(host_alias(name, client.gateway.name), session.host_key)
-            relay = await client.open(name, target, session.token)
-            tally = Tally()
-            # Both are given away: ssh must see the end of our output while its own input is still open.
-            near = FdStream(context.stdin, context.stdout)
-            context.stdin = context.stdout = None
-            outcome = await _until_hung_up(context, splice(near, relay.leg, tally))
+        relay = await client.open(name, target)
+        relay.when_connected(partial(files.trust, host_alias(name, client.gateway.name)))
+        tally = Tally()
+        # Both are given away: ssh must see the end of our output while its own input is still open.
+        near = FdStream(context.stdin, context.stdout)
+        context.stdin = context.stdout = None
+        outcome = await _until_hung_up(context, splice(near, relay.leg, tally))
     if outcome is Outcome.BROKEN_FAR:
+        if relay.refusal is not None and relay.leg.greeting is None:
+            raise relay.refusal
         context.err(f"error: {clean(tally.reason)}")
         return EXIT_CONNECTION_LOST
     return EXIT_OK

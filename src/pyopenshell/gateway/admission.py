@@ -1,8 +1,8 @@
 """May this caller open this relay? Every stream into a sandbox, whoever serves it, is let in here and nowhere else.
 
 In this order, so that each answer tells no more than the caller may know: is there such a sandbox; may the principal open
-such a target in it (`authorize`); is the token good for it (`ssh` and `tcp`; `exec` and `files` go by identity alone); does
-the sandbox run; is there a place left (by the switchboard, when the relay is opened, right after).
+such a target in it (`authorize`); is the token good for it (`exec` and `files` go by identity alone, `ssh` and `tcp` where
+the caller said so); does the sandbox run; is there a place left (by the switchboard, when the relay is opened, right after).
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ class Admission:
         self._trail = trail
 
     async def request(
-        self, caller: Caller, sandbox: str, workspace: str, target: Target, token: str, now: float
+        self, caller: Caller, sandbox: str, workspace: str, target: Target, token: str | None, now: float
     ) -> Request:
         """What to ask the switchboard for; open it without waiting for anything else. `now` is on the switchboard's clock.
+        No `token` at all (None) goes by identity, an empty one is a token that is missing.
 
         A relay ends with the first of its credentials: the session's token, and the API token of who calls.
         Raises NOT_FOUND, FORBIDDEN, UNAUTHENTICATED, PRECONDITION.
@@ -46,7 +47,7 @@ class Admission:
         token_hash, granted = "", 0
         wall = self._trail.wall()
         ends = [caller.principal.expires_at]
-        if isinstance(target, SshTarget | TcpTarget):
+        if token is not None and isinstance(target, SshTarget | TcpTarget):
             session = await self._tokens.verify(token, record.id, caller.principal, target, wall)
             token_hash, granted = session.token_hash, session.max_connections
             ties.append(token_hash)

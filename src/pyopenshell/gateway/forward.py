@@ -13,9 +13,10 @@ from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.authorize import Action
 from pyopenshell.gateway.door import Caller, Rpc
 from pyopenshell.gateway.lines import Line, line_error
+from pyopenshell.gateway.registry import Registry
 from pyopenshell.gateway.relaying import FIRST_MESSAGE_TIMEOUT, Relaying, first_message
 from pyopenshell.http2.grpc_messages import encode_prefix
-from pyopenshell.model import ExecSpec, ExecTarget, Outcome
+from pyopenshell.model import ExecSpec, ExecTarget, Outcome, SshTarget
 from pyopenshell.relay.outcomes import Cause
 from pyopenshell.streams.contract import Buffer
 from pyopenshell.streams.grpc_server import Call
@@ -36,8 +37,9 @@ _CAUSES = {
 class ForwardService:
     """Serves ForwardTcp."""
 
-    def __init__(self, relaying: Relaying, *, init_timeout: float = FIRST_MESSAGE_TIMEOUT) -> None:
+    def __init__(self, relaying: Relaying, registry: Registry, *, init_timeout: float = FIRST_MESSAGE_TIMEOUT) -> None:
         self._relaying = relaying
+        self._registry = registry
         self._init_timeout = init_timeout
 
     def rpcs(self) -> list[Rpc]:
@@ -55,7 +57,8 @@ class ForwardService:
         if target is None:
             raise OpenShellError(Code.INVALID, "init names no target", hint="set ssh or tcp")
         workspace = convert.workspace_of(init.workspace)
-        opening = self._relaying.open(caller, init.sandbox, workspace, target, init.authorization_token)
+        token = None if init.by_identity else init.authorization_token
+        opening = self._relaying.open(caller, init.sandbox, workspace, target, token)
         async with opening as line:
             first: list[Buffer] = []
             if isinstance(target, ExecTarget):
@@ -69,6 +72,8 @@ class ForwardService:
             if init.features:
                 common = sorted(convert.common_features(init.features, FEATURES, far.features))
                 answer = pb.TcpForwardInit(features=common, relay_id=line.channel_id)
+                if isinstance(target, SshTarget):
+                    answer.host_key = self._registry.resolve(line.relay.request.sandbox_id).host_key
                 await near.write_message(_framed(pb.TcpForwardFrame(init=answer).SerializeToString()))
             await self._run(line, near, far_leg, first)
 

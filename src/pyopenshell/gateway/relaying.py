@@ -73,7 +73,7 @@ class Relaying:
 
     @asynccontextmanager
     async def open(
-        self, caller: Caller, sandbox: str, workspace: str, target: Target, token: str = ""
+        self, caller: Caller, sandbox: str, workspace: str, target: Target, token: str | None = None
     ) -> AsyncIterator[Line]:
         """A line that was asked for; `far_end` waits until it is claimed. Raises what admission and switchboard raise."""
         about = ocsf.Relay("", "", sandbox, target, caller.principal, caller.address)

@@ -132,7 +132,7 @@ class Services:
         self._services = (
             SandboxService(self.registry, self.lifecycle, book, trail),
             ssh,
-            ForwardService(relaying, init_timeout=first),
+            ForwardService(relaying, self.registry, init_timeout=first),
             ExecService(relaying, start_timeout=first),
             self.watch,
             LogService(self.registry, book),

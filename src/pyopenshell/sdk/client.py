@@ -131,8 +131,8 @@ class Client:
 
         return session(self.connection, check_sandbox(sandbox), target, max_connections)
 
-    async def open(self, sandbox: str, target: Target, token: str = "") -> Relay:
-        """Open one relay; `ssh` and `tcp` need a session's token."""
+    async def open(self, sandbox: str, target: Target, token: str | None = None) -> Relay:
+        """Open one relay: with a session's token, or (None) by who we are, which saves the round trip of making one."""
         return await open_relay(self.connection, check_sandbox(sandbox), target, token)
 
     async def whoami(self) -> User:

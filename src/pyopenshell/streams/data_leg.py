@@ -23,7 +23,8 @@ STATUS_TIMEOUT = 10.0
 class DataLeg(ByteStream):
     """A call as a byte stream. Send the call's `init` message with `call.send` first, then build this.
 
-    The gateway's own `init` (features, relay id) never shows up among the bytes: `await leg.init()`.
+    The gateway's own `init` (features, relay id) never shows up among the bytes: `await leg.init()`, or `on_init`, which is
+    told of it before any byte behind it is read, and may raise what `read` raises.
     """
 
     def __init__(self, call: ClientCall) -> None:
@@ -35,6 +36,7 @@ class DataLeg(ByteStream):
         self._closed = False
         #: The serialized TcpForwardInit that the gateway's first message held, once it was read; None before, or for ever.
         self.greeting: bytes | None = None
+        self.on_init: Callable[[bytes], None] = lambda _: None
 
     def __repr__(self) -> str:
         return f"<DataLeg {self.call.stream!r}>"
@@ -64,6 +66,7 @@ class DataLeg(ByteStream):
                     self._pieces.clear()
                     return b""
                 self.greeting = piece.data
+                self.on_init(piece.data)
             if not await self._more():
                 self._ended = True
         return b""

@@ -724,7 +724,7 @@ class TcpForwardFrame(_message.Message):
     def __init__(self, init: _Optional[_Union[TcpForwardInit, _Mapping]] = ..., data: _Optional[bytes] = ..., end: _Optional[bool] = ...) -> None: ...
 
 class TcpForwardInit(_message.Message):
-    __slots__ = ("sandbox", "workspace", "service_id", "ssh", "tcp", "exec", "files", "authorization_token", "ssh_authorized_key", "features", "relay_id")
+    __slots__ = ("sandbox", "workspace", "service_id", "ssh", "tcp", "exec", "files", "authorization_token", "ssh_authorized_key", "features", "relay_id", "by_identity", "host_key")
     SANDBOX_FIELD_NUMBER: _ClassVar[int]
     WORKSPACE_FIELD_NUMBER: _ClassVar[int]
     SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -736,6 +736,8 @@ class TcpForwardInit(_message.Message):
     SSH_AUTHORIZED_KEY_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     RELAY_ID_FIELD_NUMBER: _ClassVar[int]
+    BY_IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    HOST_KEY_FIELD_NUMBER: _ClassVar[int]
     sandbox: str
     workspace: str
     service_id: str
@@ -747,7 +749,9 @@ class TcpForwardInit(_message.Message):
     ssh_authorized_key: str
     features: _containers.RepeatedScalarFieldContainer[int]
     relay_id: str
-    def __init__(self, sandbox: _Optional[str] = ..., workspace: _Optional[str] = ..., service_id: _Optional[str] = ..., ssh: _Optional[_Union[SshRelayTarget, _Mapping]] = ..., tcp: _Optional[_Union[TcpRelayTarget, _Mapping]] = ..., exec: _Optional[_Union[ExecTarget, _Mapping]] = ..., files: _Optional[_Union[FilesTarget, _Mapping]] = ..., authorization_token: _Optional[str] = ..., ssh_authorized_key: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., relay_id: _Optional[str] = ...) -> None: ...
+    by_identity: bool
+    host_key: str
+    def __init__(self, sandbox: _Optional[str] = ..., workspace: _Optional[str] = ..., service_id: _Optional[str] = ..., ssh: _Optional[_Union[SshRelayTarget, _Mapping]] = ..., tcp: _Optional[_Union[TcpRelayTarget, _Mapping]] = ..., exec: _Optional[_Union[ExecTarget, _Mapping]] = ..., files: _Optional[_Union[FilesTarget, _Mapping]] = ..., authorization_token: _Optional[str] = ..., ssh_authorized_key: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., relay_id: _Optional[str] = ..., by_identity: _Optional[bool] = ..., host_key: _Optional[str] = ...) -> None: ...
 
 class SshRelayTarget(_message.Message):
     __slots__ = ("ssh_authorized_key",)
