@@ -1,4 +1,4 @@
-"""Between a user's machine and a gateway's: a proxy that alone is let through, a router that swallows packets."""
+"""Between a user's or a host's machine and a gateway's: a proxy that alone is let through, a router that swallows."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.support.machines import Machines, missing
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(missing()), reason=missing())]
 
 PORT = 17670  # the gateway's
+ROUTER = "10.77.1.1"  # on the user's cable
 PROXY_PORT = 3128  # squid's
 SECRET = "hunter2"
 BULK = os.urandom(4 * 1024 * 1024)
@@ -67,38 +68,66 @@ def echoed(machines: Machines, proxy: str = "") -> None:
     assert hashlib.sha256(told.out).digest() == hashlib.sha256(BULK).digest()
 
 
-@pytest.mark.skipif(bool(proxy_programs.missing()), reason=proxy_programs.missing())
-def test_through_a_proxy_that_alone_is_let_through(closed: Machines, tmp_path: Path) -> None:
-    router = "10.77.1.1"
+@pytest.fixture
+def proxy(closed: Machines, tmp_path: Path) -> Iterator[str]:
+    """Where tinyproxy listens on the router; it alone is let through, and wants to know who asks."""
     text = proxy_programs.TINYPROXY.format(
-        port=PROXY_PORT, address=router, folder=tmp_path, user="me", password=SECRET, gateway_port=PORT
+        port=PROXY_PORT, address=ROUTER, folder=tmp_path, user="me", password=SECRET, gateway_port=PORT
     )
     (tmp_path / "tinyproxy.conf").write_text(text)
 
     def listens() -> bool:
-        return f"{router}:{PROXY_PORT}" in closed.router.command(["ss", "-Htln"]).ok().text
+        return f"{ROUTER}:{PROXY_PORT}" in closed.router.command(["ss", "-Htln"]).ok().text
 
     def start(argv: list[str], *, env: dict[str, str], **options: object) -> object:
         return closed.router.start(argv, environ=env, **options)
 
     argv = [proxy_programs.program("tinyproxy"), "-d", "-c", str(tmp_path / "tinyproxy.conf")]
     with proxy_programs.running(argv, listens, tmp_path / "out", start):  # type: ignore[arg-type]
-        echoed(closed, f"http://me:{SECRET}@{router}:{PROXY_PORT}")
-        for wrong, told in (
-            (f"http://me:{SECRET}x@", "refused its user name"),
-            ("http://", "asks for a user name and password"),
-        ):
-            environ = {"HTTPS_PROXY": f"{wrong}{router}:{PROXY_PORT}"}
-            refused = closed.user.run("sandbox", "list", environ=environ)
-            assert refused.status != 0
-            assert told in refused.err
-            assert SECRET not in refused.err
-        line = closed.gateway.run("gateway", "invite", "bob", "--address", f"gateway.test:{PORT}").ok().text
-        environ = {"HTTPS_PROXY": f"http://me:{SECRET}@{router}:{PROXY_PORT}"}
-        closed.user.run("gateway", "add", "-", "--name", "again", stdin=line.encode(), environ=environ).ok()
-    gone = closed.user.run("sandbox", "list", environ=environ)
-    assert f"cannot connect to the proxy at {router}:{PROXY_PORT}" in gone.err
+        yield f"{ROUTER}:{PROXY_PORT}"
+
+
+@pytest.mark.skipif(bool(proxy_programs.missing()), reason=proxy_programs.missing())
+def test_a_user_behind_a_proxy_that_alone_is_let_through(closed: Machines, proxy: str) -> None:
+    echoed(closed, f"http://me:{SECRET}@{proxy}")
+    for wrong, told in (
+        (f"http://me:{SECRET}x@", "refused its user name"),
+        ("http://", "asks for a user name and password"),
+    ):
+        refused = closed.user.run("sandbox", "list", environ={"HTTPS_PROXY": wrong + proxy})
+        assert refused.status != 0
+        assert told in refused.err
+        assert SECRET not in refused.err
+    line = closed.gateway.run("gateway", "invite", "bob", "--address", f"gateway.test:{PORT}").ok().text
+    environ = {"HTTPS_PROXY": f"http://me:{SECRET}@{proxy}"}
+    closed.user.run("gateway", "add", "-", "--name", "again", stdin=line.encode(), environ=environ).ok()
+    gone = closed.user.run("sandbox", "list", environ={"HTTPS_PROXY": f"http://me:{SECRET}@{ROUTER}:1"})
+    assert f"cannot connect to the proxy at {ROUTER}:1" in gone.err
     assert SECRET not in gone.err
+
+
+@pytest.mark.skipif(bool(proxy_programs.missing()), reason=proxy_programs.missing())
+def test_a_host_behind_a_proxy_that_alone_is_let_through(closed: Machines, proxy: str) -> None:
+    """Its enrolment, its control stream, and its sandbox's supervisor."""
+    line = closed.gateway.run("gateway", "invite", "--role", "host", "--address", f"gateway.test:{PORT}").ok().text
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    environ = {"HTTPS_PROXY": f"http://me:{SECRET}@{proxy}"}
+    with closed.host.start(["openshell-supervisor", "join", "-", "--name", "far"], environ=environ, **pipes) as agent:
+        assert agent.stdin is not None and agent.stdout is not None and agent.stderr is not None
+        agent.stdin.write(line.encode())
+        agent.stdin.close()
+        agent.stdin = None
+        try:
+            assert b"far" in agent.stdout.readline()
+            told = closed.gateway.run("sandbox", "exec", "-n", "far", "--", "cat", stdin=BULK).ok()
+            assert hashlib.sha256(told.out).digest() == hashlib.sha256(BULK).digest()
+            assert {peer.split()[1] for peer in closed.host.tcp_connections()} == {proxy}
+            assert SECRET not in closed.host.command(["ps", "axo", "args"]).text
+            closed.gateway.run("sandbox", "delete", "far").ok()
+        finally:
+            agent.terminate()
+            _, words = agent.communicate()
+    assert SECRET.encode() not in words
 
 
 def test_a_way_that_is_gone_is_noticed(joined: Machines) -> None:
