@@ -6,6 +6,7 @@ so `-` reads it from standard input; either way it is worth nothing once it was 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -90,7 +91,7 @@ async def _take(context: Context, what: str, name: str, user: str, directory: st
         name=name,
         user=user or login_name(context.environ),
         timeout=context.settings.connect_timeout,
-        find_proxy=lambda host, port: proxy_for(host, port, context.environ),
+        find_proxy=partial(proxy_for, environ=context.environ),
     )
     chosen = ", selected" if Registry(context.paths).active_name() == gateway.name else ""
     context.out(f"gateway {gateway.name} registered at {gateway.endpoint}{chosen}: you are its user {found.name}")
@@ -108,7 +109,7 @@ async def _take_proxy(context: Context, invitation: Invitation, name: str, direc
         invitation,
         name=name or PROXY,
         timeout=context.settings.connect_timeout,
-        find_proxy=lambda host, port: proxy_for(host, port, context.environ),
+        find_proxy=partial(proxy_for, environ=context.environ),
     )
     context.out(f"{where} has ca.crt, tls.crt and tls.key of proxy {found.name}")
     context.err(f"they end at {found.validity.until}: a new invitation renews them")

@@ -27,9 +27,8 @@ from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext
 
 ENROLMENT = "/pyopenshell.v1.Enrolment/"
 CALL_TIMEOUT = 30.0  # seconds; a signature and a row are milliseconds, and a gateway may be busy
-CLOCKS_APART = (
-    3600.0  # seconds: certificates count from an hour before they are made (BACKDATE of gateway/certificates.py)
-)
+#: Seconds: certificates count from an hour before they are made (BACKDATE of gateway/certificates.py).
+CLOCKS_APART = 3600.0
 
 ROLES = {
     Invited.USER: ext.ENROLLED_ROLE_USER,

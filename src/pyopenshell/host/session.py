@@ -30,10 +30,8 @@ HELLO_TIMEOUT = 10.0  # seconds for `accepted`; the contract's deadline for a fi
 MISSED_MAX = 3  # intervals of silence after which the gateway is gone: one late message is not a lost gateway
 INTERVAL_DEFAULT = 10.0  # seconds; where the gateway names none
 INTERVAL_RANGE = (0.05, 300.0)  # seconds; what the gateway may ask for
-BACKOFF_FIRST, BACKOFF_MAX = (
-    0.1,
-    5.0,
-)  # seconds; a third of the 15 s for which a gateway waits before it calls a host lost
+#: Seconds; the longest is a third of the 15 s for which a gateway waits before it calls a host lost.
+BACKOFF_FIRST, BACKOFF_MAX = 0.1, 5.0
 REFUSED_PAUSE = 60.0  # seconds; a person has to do something first
 #: What another attempt alone does not mend.
 REFUSALS = frozenset(
