@@ -14,12 +14,19 @@ from pyopenshell.model import (
     ARGV_ENV_MAX,
     ARGV_MAX,
     NAME_MAX,
+    PROBE_MAX,
+    AcceptTarget,
     ExecSpec,
     ExecTarget,
     FilesTarget,
+    ListenTarget,
     Phase,
+    PortsTarget,
+    Probe,
+    ProbeTarget,
     SshTarget,
     TcpTarget,
+    UdpTarget,
     check_label,
     check_name,
     is_id,
@@ -113,9 +120,43 @@ def test_targets_name_themselves() -> None:
             TcpTarget("localhost", 2),
             ExecTarget(),
             FilesTarget(),
+            UdpTarget("::1", 53),
+            UdpTarget("localhost", 53),
+            ListenTarget(80),
+            AcceptTarget(new_id()),
+            ProbeTarget(Probe.ECHO),
+            PortsTarget(),
         )
     ]
-    assert words == ["ssh", "tcp [::1]:1", "tcp 127.0.0.1:2", "exec", "files"]
+    assert words == [
+        "ssh", "tcp [::1]:1", "tcp 127.0.0.1:2", "exec", "files",
+        "udp [::1]:53", "udp 127.0.0.1:53", "listen 80", "accept", "probe echo", "ports",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("limit", "good"), [(0, False), (1, True), (1000, True), (1001, False)])
+def test_limits_of_a_listener(limit: int, good: bool) -> None:
+    if good:
+        assert ListenTarget(80, limit, limit).per_minute == limit
+        return
+    with refused("is not within 1 to 1000"):
+        ListenTarget(80, limit, 1)
+    with refused("is not within 1 to 1000"):
+        ListenTarget(80, 1, limit)
+
+
+@pytest.mark.parametrize(("size", "good"), [(-1, False), (0, True), (PROBE_MAX, True), (PROBE_MAX + 1, False)])
+def test_the_size_of_a_probe(size: int, good: bool) -> None:
+    if good:
+        assert ProbeTarget(Probe.GENERATE, size).size == size
+    else:
+        with refused("is not within"):
+            ProbeTarget(Probe.GENERATE, size)
+
+
+def test_a_connection_is_accepted_by_its_id() -> None:
+    with refused("no valid id"):
+        AcceptTarget("web")
 
 
 def test_argument_count() -> None:

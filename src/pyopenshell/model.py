@@ -22,6 +22,10 @@ _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 DEFAULT_WORKSPACE = "default"
 
 PORT_MAX = 65535
+LISTEN_LIMIT_MAX = (
+    1000  # connections of a reverse listener, at once or in a minute: a sandbox's ceiling for granted tokens
+)
+PROBE_MAX = 64 * 1024**3  # bytes that a speed test asks for: a minute at 8 Gbit/s
 ARGV_MAX = 1024  # arguments of one command
 ARGUMENT_MAX = 128 * 1024 - 1  # bytes of one argument: MAX_ARG_STRLEN of Linux less its NUL
 ARGV_ENV_MAX = 1024 * 1024  # bytes of argv and environment together, each with its NUL
@@ -149,7 +153,100 @@ class FilesTarget:
         return "files"
 
 
-Target = SshTarget | TcpTarget | ExecTarget | FilesTarget
+@dataclass(frozen=True, slots=True)
+class UdpTarget:
+    """A UDP port on the sandbox's own loopback."""
+
+    host: str
+    port: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "host", parse_loopback(self.host))
+        check_port(self.port, "target port")
+
+    def __str__(self) -> str:
+        return f"udp [{self.host}]:{self.port}" if ":" in self.host else f"udp {self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ListenTarget:
+    """A listener on the sandbox's loopback, whose connections somebody outside serves.
+
+    At most `max_connections` at once and `per_minute` new ones in any minute.
+    """
+
+    port: int
+    max_connections: int = 16
+    per_minute: int = 120
+
+    def __post_init__(self) -> None:
+        check_port(self.port, "port to listen on")
+        for limit in (self.max_connections, self.per_minute):
+            if not 1 <= limit <= LISTEN_LIMIT_MAX:
+                raise OpenShellError(Code.INVALID, f"a limit of {limit} is not within 1 to {LISTEN_LIMIT_MAX}")
+
+    def __str__(self) -> str:
+        return f"listen {self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptTarget:
+    """A connection that a `ListenTarget` announced under this id."""
+
+    id: str
+
+    def __post_init__(self) -> None:
+        if not is_id(self.id):
+            raise OpenShellError(Code.INVALID, "the connection to accept has no valid id")
+
+    def __str__(self) -> str:
+        return "accept"
+
+
+class Probe(StrEnum):
+    """A service of the supervisor itself: echo (RFC 862), discard (RFC 863), generate (RFC 864)."""
+
+    ECHO = "echo"
+    DISCARD = "discard"
+    GENERATE = "generate"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTarget:
+    """The supervisor itself, to measure the way to it. `size` is how many bytes GENERATE makes."""
+
+    service: Probe
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.size <= PROBE_MAX:
+            raise OpenShellError(Code.INVALID, f"a probe of {self.size} bytes is not within 0 to {PROBE_MAX}")
+
+    def __str__(self) -> str:
+        return f"probe {self.service.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class PortsTarget:
+    """What listens in the sandbox; with `watch` each change too."""
+
+    watch: bool = False
+
+    def __str__(self) -> str:
+        return "ports"
+
+
+Target = (
+    SshTarget
+    | TcpTarget
+    | ExecTarget
+    | FilesTarget
+    | UdpTarget
+    | ListenTarget
+    | AcceptTarget
+    | ProbeTarget
+    | PortsTarget
+)
 
 
 # --- commands -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,21 @@ import pytest
 
 from pyopenshell.errors import Code, OpenShellError
 from pyopenshell.gateway.authorize import RULES, Action, Scope, authorize, check_scopes, forward_action
-from pyopenshell.model import ExecTarget, FilesTarget, Principal, Role, SshTarget, TcpTarget, new_id
+from pyopenshell.model import (
+    AcceptTarget,
+    ExecTarget,
+    FilesTarget,
+    ListenTarget,
+    PortsTarget,
+    Principal,
+    Probe,
+    ProbeTarget,
+    Role,
+    SshTarget,
+    TcpTarget,
+    UdpTarget,
+    new_id,
+)
 from pyopenshell.wire.openshell.v1 import openshell_pb2
 from pyopenshell.wire.pyopenshell.v1 import extension_pb2
 
@@ -27,11 +41,16 @@ POLICY = {
     "RevokeSshSession": "au ssh forward",
     "ExecSandbox": "au exec",
     "ExecSandboxInteractive": "au exec",
-    "ForwardTcp": "au ssh forward exec files",
+    "ForwardTcp": "au ssh forward exec files read",
     "forward:ssh": "au ssh",
     "forward:tcp": "au forward",
     "forward:exec": "au exec",
     "forward:files": "au files",
+    "forward:udp": "au forward",
+    "forward:listen": "au forward",
+    "forward:accept": "au forward",
+    "forward:probe": "au",
+    "forward:ports": "au read forward",
     "ExposeService": "au manage",
     "GetService": "au read manage",
     "ListServices": "au read manage",
@@ -132,6 +151,11 @@ def test_an_unknown_scope_in_the_database_opens_nothing() -> None:
         (TcpTarget("::1", 1), Action.FORWARD_TCP_TARGET),
         (ExecTarget(), Action.FORWARD_EXEC_TARGET),
         (FilesTarget(), Action.FORWARD_FILES_TARGET),
+        (UdpTarget("127.0.0.1", 53), Action.FORWARD_UDP_TARGET),
+        (ListenTarget(8000), Action.FORWARD_LISTEN_TARGET),
+        (AcceptTarget(new_id()), Action.FORWARD_ACCEPT_TARGET),
+        (ProbeTarget(Probe.ECHO), Action.FORWARD_PROBE_TARGET),
+        (PortsTarget(), Action.FORWARD_PORTS_TARGET),
     ],
 )
 def test_each_target_has_its_action(target, action: Action) -> None:
@@ -140,9 +164,9 @@ def test_each_target_has_its_action(target, action: Action) -> None:
 
 def test_a_refusal_names_the_scope_that_would_do() -> None:
     with pytest.raises(
-        OpenShellError, match=r"the scope exec or files or forward or ssh, and yours has read"
+        OpenShellError, match=r"the scope exec or files or forward or read or ssh, and yours has manage"
     ) as caught:
-        authorize(Principal("p", Role.USER, frozenset({"read"})), Action.FORWARD_TCP)
+        authorize(Principal("p", Role.USER, frozenset({"manage"})), Action.FORWARD_TCP)
     assert "ForwardTcp" not in str(caught.value)
     with pytest.raises(OpenShellError, match=r"scope manage.*'openshell token create NAME --scope manage'"):
         authorize(Principal("p", Role.USER, frozenset({"read", "exec"})), Action.CREATE_SANDBOX)

@@ -3,7 +3,21 @@ from __future__ import annotations
 import pytest
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.model import ExecSpec, ExecTarget, FilesTarget, SshTarget, Target, TcpTarget, TerminalSize
+from pyopenshell.model import (
+    AcceptTarget,
+    ExecSpec,
+    ExecTarget,
+    FilesTarget,
+    ListenTarget,
+    PortsTarget,
+    Probe,
+    ProbeTarget,
+    SshTarget,
+    Target,
+    TcpTarget,
+    TerminalSize,
+    UdpTarget,
+)
 from pyopenshell.wire.convert import (
     common_features,
     duration,
@@ -21,7 +35,18 @@ from pyopenshell.wire.convert import (
 from pyopenshell.wire.openshell.datamodel.v1.datamodel_pb2 import AllWorkspaces, WorkspaceSelector
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 
-TARGETS: list[Target] = [SshTarget(), SshTarget("ssh-ed25519 AAAA"), TcpTarget("::1", 80), ExecTarget(), FilesTarget()]
+OURS: list[Target] = [
+    ExecTarget(),
+    FilesTarget(),
+    UdpTarget("127.0.0.1", 53),
+    ListenTarget(8000, 4, 30),
+    AcceptTarget("01234567-89ab-cdef-0123-456789abcdef"),
+    ProbeTarget(Probe.ECHO),
+    ProbeTarget(Probe.GENERATE, 1 << 20),
+    PortsTarget(),
+    PortsTarget(watch=True),
+]
+TARGETS: list[Target] = [SshTarget(), SshTarget("ssh-ed25519 AAAA"), TcpTarget("::1", 80), *OURS]
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
@@ -43,6 +68,24 @@ def test_a_token_is_bound_to_ssh_or_tcp(target: Target) -> None:
 def test_a_token_is_bound_to_nothing_else(target: Target) -> None:
     with pytest.raises(OpenShellError, match="token"):
         put_target(pb.SessionTarget(), target)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pb.TcpForwardInit(udp=pb.UdpTarget(host="10.0.0.1", port=53)),
+        pb.TcpForwardInit(listen=pb.ListenTarget(port=0, max_connections=1, per_minute=1)),
+        pb.TcpForwardInit(listen=pb.ListenTarget(port=80)),
+        pb.TcpForwardInit(accept=pb.AcceptTarget(id="not an id")),
+        pb.TcpForwardInit(probe=pb.ProbeTarget()),
+        pb.TcpForwardInit(probe=pb.ProbeTarget(service=pb.ProbeTarget.SERVICE_GENERATE, bytes=1 << 60)),
+    ],
+    ids=lambda message: message.WhichOneof("target"),
+)
+def test_a_target_of_ours_that_cannot_be_is_invalid(message: pb.TcpForwardInit) -> None:
+    with pytest.raises(OpenShellError) as caught:
+        target_of(message)
+    assert caught.value.code is Code.INVALID
 
 
 def test_no_target_is_none() -> None:

@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.model import ExecTarget, FilesTarget, Principal, Role, SshTarget, Target, TcpTarget
+from pyopenshell.model import (
+    AcceptTarget,
+    ExecTarget,
+    FilesTarget,
+    ListenTarget,
+    PortsTarget,
+    Principal,
+    ProbeTarget,
+    Role,
+    SshTarget,
+    Target,
+    TcpTarget,
+    UdpTarget,
+)
 
 
 class Scope(StrEnum):
@@ -46,6 +59,11 @@ class Action(StrEnum):
     FORWARD_TCP_TARGET = "forward:tcp"
     FORWARD_EXEC_TARGET = "forward:exec"
     FORWARD_FILES_TARGET = "forward:files"
+    FORWARD_UDP_TARGET = "forward:udp"
+    FORWARD_LISTEN_TARGET = "forward:listen"
+    FORWARD_ACCEPT_TARGET = "forward:accept"
+    FORWARD_PROBE_TARGET = "forward:probe"
+    FORWARD_PORTS_TARGET = "forward:ports"
     EXPOSE_SERVICE = "ExposeService"
     GET_SERVICE = "GetService"
     LIST_SERVICES = "ListServices"
@@ -112,11 +130,17 @@ RULES: dict[Action, Rule] = {
     Action.REVOKE_SSH_SESSION: _people(Scope.SSH, Scope.FORWARD),
     Action.EXEC_SANDBOX: _people(Scope.EXEC),
     Action.EXEC_SANDBOX_INTERACTIVE: _people(Scope.EXEC),
-    Action.FORWARD_TCP: _people(Scope.SSH, Scope.FORWARD, Scope.EXEC, Scope.FILES),
+    Action.FORWARD_TCP: _people(Scope.SSH, Scope.FORWARD, Scope.EXEC, Scope.FILES, Scope.READ),
     Action.FORWARD_SSH_TARGET: _people(Scope.SSH),
     Action.FORWARD_TCP_TARGET: _people(Scope.FORWARD),
     Action.FORWARD_EXEC_TARGET: _people(Scope.EXEC),
     Action.FORWARD_FILES_TARGET: _people(Scope.FILES),
+    Action.FORWARD_UDP_TARGET: _people(Scope.FORWARD),
+    Action.FORWARD_LISTEN_TARGET: _people(Scope.FORWARD),
+    Action.FORWARD_ACCEPT_TARGET: _people(Scope.FORWARD),
+    # Measures the way and touches nothing: whoever may reach into a sandbox may ask why it is slow.
+    Action.FORWARD_PROBE_TARGET: _people(),
+    Action.FORWARD_PORTS_TARGET: _people(Scope.READ, Scope.FORWARD),
     Action.EXPOSE_SERVICE: _people(Scope.MANAGE),
     Action.GET_SERVICE: _people(Scope.READ, Scope.MANAGE),
     Action.LIST_SERVICES: _people(Scope.READ, Scope.MANAGE),
@@ -160,6 +184,11 @@ _FORWARD: dict[type[Target], Action] = {
     TcpTarget: Action.FORWARD_TCP_TARGET,
     ExecTarget: Action.FORWARD_EXEC_TARGET,
     FilesTarget: Action.FORWARD_FILES_TARGET,
+    UdpTarget: Action.FORWARD_UDP_TARGET,
+    ListenTarget: Action.FORWARD_LISTEN_TARGET,
+    AcceptTarget: Action.FORWARD_ACCEPT_TARGET,
+    ProbeTarget: Action.FORWARD_PROBE_TARGET,
+    PortsTarget: Action.FORWARD_PORTS_TARGET,
 }
 
 

@@ -13,13 +13,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pyopenshell.errors import EXIT_TIMEOUT, Code, OpenShellError
 from pyopenshell.model import (
     DEFAULT_WORKSPACE,
+    AcceptTarget,
     ExecSpec,
     ExecTarget,
     FilesTarget,
+    ListenTarget,
+    PortsTarget,
+    Probe,
+    ProbeTarget,
     SshTarget,
     Target,
     TcpTarget,
     TerminalSize,
+    UdpTarget,
     check_name,
 )
 from pyopenshell.wire.openshell.datamodel.v1.datamodel_pb2 import WorkspaceSelector
@@ -28,6 +34,12 @@ from pyopenshell.wire.status import clean
 
 #: Longest text of a process that could not start: a path and a reason.
 START_ERROR_MAX = 4096
+
+_PROBES = {
+    pb.ProbeTarget.SERVICE_ECHO: Probe.ECHO,
+    pb.ProbeTarget.SERVICE_DISCARD: Probe.DISCARD,
+    pb.ProbeTarget.SERVICE_GENERATE: Probe.GENERATE,
+}
 
 # --- targets ------------------------------------------------------------------------------------------------------
 
@@ -46,11 +58,33 @@ def target_of(message: pb.TcpForwardInit | pb.RelayOpen | pb.SessionTarget) -> T
         return ExecTarget()
     if kind == "files":
         return FilesTarget()
-    return None
+    if isinstance(message, pb.SessionTarget):
+        return None
+    return _target_of_ours(message, kind)
+
+
+def _target_of_ours(message: pb.TcpForwardInit | pb.RelayOpen, kind: str | None) -> Target | None:
+    match kind:
+        case "udp":
+            return UdpTarget(message.udp.host, message.udp.port)
+        case "listen":
+            asked = message.listen
+            return ListenTarget(asked.port, asked.max_connections, asked.per_minute)
+        case "accept":
+            return AcceptTarget(message.accept.id)
+        case "probe":
+            service = _PROBES.get(message.probe.service)
+            if service is None:
+                raise OpenShellError(Code.INVALID, f"a probe of service {message.probe.service} is not known")
+            return ProbeTarget(service, message.probe.bytes)
+        case "ports":
+            return PortsTarget(message.ports.watch)
+        case _:
+            return None
 
 
 def put_target(message: pb.TcpForwardInit | pb.RelayOpen | pb.SessionTarget, target: Target) -> None:
-    """Set the target of `message`. Raises INVALID for `exec` and `files` in a SessionTarget: they take no token."""
+    """Set the target of `message`. Raises INVALID for one of ours in a SessionTarget: they take no token."""
     if isinstance(target, SshTarget):
         message.ssh.SetInParent()
         if target.authorized_key:
@@ -61,10 +95,29 @@ def put_target(message: pb.TcpForwardInit | pb.RelayOpen | pb.SessionTarget, tar
         message.tcp.host, message.tcp.port = target.host, target.port
     elif isinstance(message, pb.SessionTarget):
         raise OpenShellError(Code.INVALID, f"a token cannot be bound to the target {target}")
-    elif isinstance(target, ExecTarget):
-        message.exec.SetInParent()
     else:
-        message.files.SetInParent()
+        _put_target_of_ours(message, target)
+
+
+def _put_target_of_ours(message: pb.TcpForwardInit | pb.RelayOpen, target: Target) -> None:
+    match target:
+        case ExecTarget():
+            message.exec.SetInParent()
+        case FilesTarget():
+            message.files.SetInParent()
+        case UdpTarget():
+            message.udp.host, message.udp.port = target.host, target.port
+        case ListenTarget():
+            asked = message.listen
+            asked.port, asked.max_connections, asked.per_minute = target.port, target.max_connections, target.per_minute
+        case AcceptTarget():
+            message.accept.id = target.id
+        case ProbeTarget():
+            message.probe.service = next(number for number, service in _PROBES.items() if service is target.service)
+            message.probe.bytes = target.size
+        case PortsTarget():
+            message.ports.watch = target.watch
+            message.ports.SetInParent()
 
 
 def workspace_of(selector: WorkspaceSelector | str) -> str:

@@ -90,6 +90,129 @@ class FilesTarget(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class UdpTarget(_message.Message):
+    __slots__ = ("host", "port")
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    host: str
+    port: int
+    def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
+
+class ListenTarget(_message.Message):
+    __slots__ = ("port", "max_connections", "per_minute")
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
+    PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
+    port: int
+    max_connections: int
+    per_minute: int
+    def __init__(self, port: _Optional[int] = ..., max_connections: _Optional[int] = ..., per_minute: _Optional[int] = ...) -> None: ...
+
+class AcceptTarget(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class ProbeTarget(_message.Message):
+    __slots__ = ("service", "bytes")
+    class Service(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        SERVICE_UNSPECIFIED: _ClassVar[ProbeTarget.Service]
+        SERVICE_ECHO: _ClassVar[ProbeTarget.Service]
+        SERVICE_DISCARD: _ClassVar[ProbeTarget.Service]
+        SERVICE_GENERATE: _ClassVar[ProbeTarget.Service]
+    SERVICE_UNSPECIFIED: ProbeTarget.Service
+    SERVICE_ECHO: ProbeTarget.Service
+    SERVICE_DISCARD: ProbeTarget.Service
+    SERVICE_GENERATE: ProbeTarget.Service
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    service: ProbeTarget.Service
+    bytes: int
+    def __init__(self, service: _Optional[_Union[ProbeTarget.Service, str]] = ..., bytes: _Optional[int] = ...) -> None: ...
+
+class PortsTarget(_message.Message):
+    __slots__ = ("watch",)
+    WATCH_FIELD_NUMBER: _ClassVar[int]
+    watch: bool
+    def __init__(self, watch: _Optional[bool] = ...) -> None: ...
+
+class ListenEvent(_message.Message):
+    __slots__ = ("listening", "accepted", "refused")
+    class Listening(_message.Message):
+        __slots__ = ("port",)
+        PORT_FIELD_NUMBER: _ClassVar[int]
+        port: int
+        def __init__(self, port: _Optional[int] = ...) -> None: ...
+    class Accepted(_message.Message):
+        __slots__ = ("id", "process", "pid")
+        ID_FIELD_NUMBER: _ClassVar[int]
+        PROCESS_FIELD_NUMBER: _ClassVar[int]
+        PID_FIELD_NUMBER: _ClassVar[int]
+        id: str
+        process: str
+        pid: int
+        def __init__(self, id: _Optional[str] = ..., process: _Optional[str] = ..., pid: _Optional[int] = ...) -> None: ...
+    class Refused(_message.Message):
+        __slots__ = ("count",)
+        COUNT_FIELD_NUMBER: _ClassVar[int]
+        count: int
+        def __init__(self, count: _Optional[int] = ...) -> None: ...
+    LISTENING_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    listening: ListenEvent.Listening
+    accepted: ListenEvent.Accepted
+    refused: ListenEvent.Refused
+    def __init__(self, listening: _Optional[_Union[ListenEvent.Listening, _Mapping]] = ..., accepted: _Optional[_Union[ListenEvent.Accepted, _Mapping]] = ..., refused: _Optional[_Union[ListenEvent.Refused, _Mapping]] = ...) -> None: ...
+
+class PortsSnapshot(_message.Message):
+    __slots__ = ("ports", "truncated")
+    PORTS_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    ports: _containers.RepeatedCompositeFieldContainer[ListeningPort]
+    truncated: bool
+    def __init__(self, ports: _Optional[_Iterable[_Union[ListeningPort, _Mapping]]] = ..., truncated: _Optional[bool] = ...) -> None: ...
+
+class ListeningPort(_message.Message):
+    __slots__ = ("port", "address", "pid", "process", "udp")
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
+    UDP_FIELD_NUMBER: _ClassVar[int]
+    port: int
+    address: str
+    pid: int
+    process: str
+    udp: bool
+    def __init__(self, port: _Optional[int] = ..., address: _Optional[str] = ..., pid: _Optional[int] = ..., process: _Optional[str] = ..., udp: _Optional[bool] = ...) -> None: ...
+
+class Resume(_message.Message):
+    __slots__ = ("id", "secret", "again", "received")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    AGAIN_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    id: bytes
+    secret: bytes
+    again: bool
+    received: int
+    def __init__(self, id: _Optional[bytes] = ..., secret: _Optional[bytes] = ..., again: _Optional[bool] = ..., received: _Optional[int] = ...) -> None: ...
+
+class ResumeBinding(_message.Message):
+    __slots__ = ("id", "binding", "again", "received")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    BINDING_FIELD_NUMBER: _ClassVar[int]
+    AGAIN_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    id: bytes
+    binding: bytes
+    again: bool
+    received: int
+    def __init__(self, id: _Optional[bytes] = ..., binding: _Optional[bytes] = ..., again: _Optional[bool] = ..., received: _Optional[int] = ...) -> None: ...
+
 class MainProcessState(_message.Message):
     __slots__ = ("state", "instance_id", "error", "exit_code")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -714,17 +837,19 @@ class ExecSandboxWindowResize(_message.Message):
     def __init__(self, cols: _Optional[int] = ..., rows: _Optional[int] = ...) -> None: ...
 
 class TcpForwardFrame(_message.Message):
-    __slots__ = ("init", "data", "end")
+    __slots__ = ("init", "data", "end", "received")
     INIT_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
     init: TcpForwardInit
     data: bytes
     end: bool
-    def __init__(self, init: _Optional[_Union[TcpForwardInit, _Mapping]] = ..., data: _Optional[bytes] = ..., end: _Optional[bool] = ...) -> None: ...
+    received: int
+    def __init__(self, init: _Optional[_Union[TcpForwardInit, _Mapping]] = ..., data: _Optional[bytes] = ..., end: _Optional[bool] = ..., received: _Optional[int] = ...) -> None: ...
 
 class TcpForwardInit(_message.Message):
-    __slots__ = ("sandbox", "workspace", "service_id", "ssh", "tcp", "exec", "files", "authorization_token", "ssh_authorized_key", "features", "relay_id", "by_identity", "host_key")
+    __slots__ = ("sandbox", "workspace", "service_id", "ssh", "tcp", "exec", "files", "udp", "listen", "accept", "probe", "ports", "authorization_token", "ssh_authorized_key", "features", "relay_id", "by_identity", "host_key", "resume")
     SANDBOX_FIELD_NUMBER: _ClassVar[int]
     WORKSPACE_FIELD_NUMBER: _ClassVar[int]
     SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -732,12 +857,18 @@ class TcpForwardInit(_message.Message):
     TCP_FIELD_NUMBER: _ClassVar[int]
     EXEC_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
+    UDP_FIELD_NUMBER: _ClassVar[int]
+    LISTEN_FIELD_NUMBER: _ClassVar[int]
+    ACCEPT_FIELD_NUMBER: _ClassVar[int]
+    PROBE_FIELD_NUMBER: _ClassVar[int]
+    PORTS_FIELD_NUMBER: _ClassVar[int]
     AUTHORIZATION_TOKEN_FIELD_NUMBER: _ClassVar[int]
     SSH_AUTHORIZED_KEY_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     RELAY_ID_FIELD_NUMBER: _ClassVar[int]
     BY_IDENTITY_FIELD_NUMBER: _ClassVar[int]
     HOST_KEY_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
     sandbox: str
     workspace: str
     service_id: str
@@ -745,13 +876,19 @@ class TcpForwardInit(_message.Message):
     tcp: TcpRelayTarget
     exec: ExecTarget
     files: FilesTarget
+    udp: UdpTarget
+    listen: ListenTarget
+    accept: AcceptTarget
+    probe: ProbeTarget
+    ports: PortsTarget
     authorization_token: str
     ssh_authorized_key: str
     features: _containers.RepeatedScalarFieldContainer[int]
     relay_id: str
     by_identity: bool
     host_key: str
-    def __init__(self, sandbox: _Optional[str] = ..., workspace: _Optional[str] = ..., service_id: _Optional[str] = ..., ssh: _Optional[_Union[SshRelayTarget, _Mapping]] = ..., tcp: _Optional[_Union[TcpRelayTarget, _Mapping]] = ..., exec: _Optional[_Union[ExecTarget, _Mapping]] = ..., files: _Optional[_Union[FilesTarget, _Mapping]] = ..., authorization_token: _Optional[str] = ..., ssh_authorized_key: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., relay_id: _Optional[str] = ..., by_identity: _Optional[bool] = ..., host_key: _Optional[str] = ...) -> None: ...
+    resume: Resume
+    def __init__(self, sandbox: _Optional[str] = ..., workspace: _Optional[str] = ..., service_id: _Optional[str] = ..., ssh: _Optional[_Union[SshRelayTarget, _Mapping]] = ..., tcp: _Optional[_Union[TcpRelayTarget, _Mapping]] = ..., exec: _Optional[_Union[ExecTarget, _Mapping]] = ..., files: _Optional[_Union[FilesTarget, _Mapping]] = ..., udp: _Optional[_Union[UdpTarget, _Mapping]] = ..., listen: _Optional[_Union[ListenTarget, _Mapping]] = ..., accept: _Optional[_Union[AcceptTarget, _Mapping]] = ..., probe: _Optional[_Union[ProbeTarget, _Mapping]] = ..., ports: _Optional[_Union[PortsTarget, _Mapping]] = ..., authorization_token: _Optional[str] = ..., ssh_authorized_key: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., relay_id: _Optional[str] = ..., by_identity: _Optional[bool] = ..., host_key: _Optional[str] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ...) -> None: ...
 
 class SshRelayTarget(_message.Message):
     __slots__ = ("ssh_authorized_key",)
@@ -1092,30 +1229,44 @@ class GatewayHeartbeat(_message.Message):
     def __init__(self, usage: _Optional[bool] = ...) -> None: ...
 
 class RelayOpen(_message.Message):
-    __slots__ = ("channel_id", "ssh", "tcp", "exec", "files", "service_id")
+    __slots__ = ("channel_id", "ssh", "tcp", "exec", "files", "udp", "listen", "accept", "probe", "ports", "service_id", "resume")
     CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
     SSH_FIELD_NUMBER: _ClassVar[int]
     TCP_FIELD_NUMBER: _ClassVar[int]
     EXEC_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
+    UDP_FIELD_NUMBER: _ClassVar[int]
+    LISTEN_FIELD_NUMBER: _ClassVar[int]
+    ACCEPT_FIELD_NUMBER: _ClassVar[int]
+    PROBE_FIELD_NUMBER: _ClassVar[int]
+    PORTS_FIELD_NUMBER: _ClassVar[int]
     SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
     channel_id: str
     ssh: SshRelayTarget
     tcp: TcpRelayTarget
     exec: ExecTarget
     files: FilesTarget
+    udp: UdpTarget
+    listen: ListenTarget
+    accept: AcceptTarget
+    probe: ProbeTarget
+    ports: PortsTarget
     service_id: str
-    def __init__(self, channel_id: _Optional[str] = ..., ssh: _Optional[_Union[SshRelayTarget, _Mapping]] = ..., tcp: _Optional[_Union[TcpRelayTarget, _Mapping]] = ..., exec: _Optional[_Union[ExecTarget, _Mapping]] = ..., files: _Optional[_Union[FilesTarget, _Mapping]] = ..., service_id: _Optional[str] = ...) -> None: ...
+    resume: ResumeBinding
+    def __init__(self, channel_id: _Optional[str] = ..., ssh: _Optional[_Union[SshRelayTarget, _Mapping]] = ..., tcp: _Optional[_Union[TcpRelayTarget, _Mapping]] = ..., exec: _Optional[_Union[ExecTarget, _Mapping]] = ..., files: _Optional[_Union[FilesTarget, _Mapping]] = ..., udp: _Optional[_Union[UdpTarget, _Mapping]] = ..., listen: _Optional[_Union[ListenTarget, _Mapping]] = ..., accept: _Optional[_Union[AcceptTarget, _Mapping]] = ..., probe: _Optional[_Union[ProbeTarget, _Mapping]] = ..., ports: _Optional[_Union[PortsTarget, _Mapping]] = ..., service_id: _Optional[str] = ..., resume: _Optional[_Union[ResumeBinding, _Mapping]] = ...) -> None: ...
 
 class RelayFrame(_message.Message):
-    __slots__ = ("init", "data", "end")
+    __slots__ = ("init", "data", "end", "received")
     INIT_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
     init: RelayInit
     data: bytes
     end: bool
-    def __init__(self, init: _Optional[_Union[RelayInit, _Mapping]] = ..., data: _Optional[bytes] = ..., end: _Optional[bool] = ...) -> None: ...
+    received: int
+    def __init__(self, init: _Optional[_Union[RelayInit, _Mapping]] = ..., data: _Optional[bytes] = ..., end: _Optional[bool] = ..., received: _Optional[int] = ...) -> None: ...
 
 class RelayInit(_message.Message):
     __slots__ = ("channel_id", "features")
