@@ -80,6 +80,7 @@ class FakeGateway:
     hosts: FakeHosts = field(default_factory=FakeHosts)
     sessions: list[str] = field(default_factory=list)
     made_sessions: list[pb.CreateSshSessionRequest] = field(default_factory=list)
+    snapshots: list[pb.PortsSnapshot] = field(default_factory=list)  # what each look and watch is told
     inits: list[pb.TcpForwardInit] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
     refuse: dict[str, OpenShellError] = field(default_factory=dict)
@@ -320,7 +321,16 @@ class FakeGateway:
             await splice(stream, far, Tally())
             return
         await call.send(pb.TcpForwardFrame(init=greeting))
-        if kind == "ssh":
+        if kind == "ports":
+            for snapshot in self.snapshots:
+                message = snapshot.SerializeToString()
+                await stream.write(len(message).to_bytes(4, "big") + message)
+            if not init.ports.watch:
+                await stream.end()
+            while await stream.read():
+                pass
+            await stream.end()
+        elif kind == "ssh":
             while data := await stream.read():
                 await stream.write(data)
             await stream.end()

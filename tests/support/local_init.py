@@ -118,6 +118,9 @@ class LocalInit:
         self.ran |= {label}
         return process
 
+    async def ports(self) -> dict[str, object]:
+        return {"ports": [], "truncated": False}
+
     async def dial(self, host: str, port: int) -> socket.socket:
         sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         sock.setblocking(False)

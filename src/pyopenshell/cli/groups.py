@@ -20,6 +20,7 @@ _HERE = "pyopenshell.cli"
         "start": f"{_HERE}.sandbox:start",
         "stop": f"{_HERE}.sandbox:stop",
         "delete": f"{_HERE}.sandbox:delete",
+        "ports": f"{_HERE}.ports:ports",
         "logs": f"{_HERE}.logs:logs",
         "watch": f"{_HERE}.logs:watch",
         "ssh-config": f"{_HERE}.ssh:ssh_config",

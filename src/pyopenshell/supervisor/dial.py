@@ -3,6 +3,7 @@
     tcp  ── init connects inside the sandbox's network namespace and hands the socket out ── splice
     ssh  ── a child that enters the sandbox and serves SSH on one end of a socket pair   ── splice
     exec ── nothing to dial: the first frame says what to run                            ── exec_server
+    ports ── nothing to dial: init is asked what listens                                 ── ports
 
 A target was checked where it was built (loopback only), and init checks the address again before it connects.
 """
@@ -13,11 +14,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.model import ExecTarget, Outcome, SshTarget, Target, TcpTarget
+from pyopenshell.model import ExecTarget, Outcome, PortsTarget, SshTarget, Target, TcpTarget
 from pyopenshell.streams.contract import ByteStream
 from pyopenshell.streams.splice import Tally, splice
 from pyopenshell.supervisor.exec_server import Tell, serve_exec
 from pyopenshell.supervisor.init_client import SpawnClient
+from pyopenshell.supervisor.ports import Radar, serve_ports
 
 #: Starts an SSH child for one connection with this authorized key; the near end of its socket pair.
 StartSsh = Callable[[str], Awaitable[ByteStream]]
@@ -66,6 +68,20 @@ class _Exec(Dialled):
         """Nothing was dialled."""
 
 
+class _Ports(Dialled):
+    """What listens inside."""
+
+    def __init__(self, radar: Radar, watch: bool) -> None:
+        self._radar = radar
+        self._watch = watch
+
+    async def run(self, near: ByteStream, tell: Tell) -> Outcome:  # noqa: ARG002 - no command ends here
+        return await serve_ports(near, self._radar, watch=self._watch)
+
+    def abort(self, reason: str) -> None:
+        """Nothing was dialled."""
+
+
 class Dialler:
     """Dials targets inside one sandbox."""
 
@@ -73,6 +89,7 @@ class Dialler:
         self._init = init
         self._connect = connect
         self._start_ssh = start_ssh
+        self._radar = Radar(init.ports)
 
     async def dial(self, target: Target) -> Dialled:
         """Dial `target`. Raises UNAVAILABLE with the reason, PRECONDITION for a target of which this supervisor has none."""
@@ -83,5 +100,7 @@ class Dialler:
                 return _Spliced(await self._start_ssh(target.authorized_key))
             case ExecTarget():
                 return _Exec(self._init)
+            case PortsTarget():
+                return _Ports(self._radar, target.watch)
             case _:
                 raise OpenShellError(Code.PRECONDITION, f"this supervisor does not serve the target '{target}'")

@@ -78,6 +78,12 @@ class SpawnClient:
         sock.setblocking(False)
         return sock
 
+    async def ports(self) -> Message:
+        """What listens inside, as init says it: see `init_ports.listening`. Untrusted: `ports.snapshot` checks it."""
+        answer, fds = await self._link.ask({"op": "ports"})
+        close_all(fds)
+        return answer
+
     def close(self) -> None:
         """Let go; processes run on. Idempotent."""
         self._link.close("this side let go of the sandbox")

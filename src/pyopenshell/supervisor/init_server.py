@@ -23,7 +23,7 @@ from pyopenshell.drivers.messages import Message, close_all, pair
 from pyopenshell.linux import process
 from pyopenshell.linux.descriptors import read_sealed
 from pyopenshell.model import ARGV_ENV_MAX
-from pyopenshell.supervisor import init_dial
+from pyopenshell.supervisor import init_dial, init_ports
 from pyopenshell.supervisor.init_connection import Connection
 from pyopenshell.supervisor.init_ends import Ends
 from pyopenshell.supervisor.init_loop import READ, Loop
@@ -77,6 +77,7 @@ class Server:
             "end_input": self._op_end_input,
             "spawn_socket": self._op_spawn_socket,
             "usage": self._op_usage,
+            "ports": lambda asker, message, _: asker.send({"n": message["n"], "ok": init_ports.seen_by(spawner.ids)}),
         }
         listener.setblocking(False)
         loop.watch(listener.fileno(), READ, self._accept)
@@ -146,13 +147,12 @@ class Server:
         if before is not None and before is not connection:
             before.drop()
             self._ends.abandon()
-        rows = [
+        run = [
             {"pid": row.pid, "label": row.label, "keep": bool(row.kept), "terminal": row.terminal, "exit": row.exit()}
             for row in self._table
             if row.client is None and not row.abandoned
         ]
-        table = {"processes": rows, "ran": sorted(self._table.ran)}
-        ok = {"namespaces": list(self._namespaces), **table, "facts": self._facts}
+        ok = {"namespaces": [*self._namespaces], "processes": run, "ran": sorted(self._table.ran), "facts": self._facts}
         connection.send({"n": message["n"], "ok": ok}, list(self._namespaces.values()), close=False)
 
     def _op_spawn(self, connection: Connection, message: Message, fds: list[int]) -> None:
