@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.model import ExecSpec, ExecTarget, FilesTarget, Outcome, SshTarget, TcpTarget
+from pyopenshell.model import ExecSpec, ExecTarget, FilesTarget, Outcome, Probe, ProbeTarget, SshTarget, TcpTarget
 from pyopenshell.streams import ExecChannel, StreamBroken, pair
 from pyopenshell.supervisor.dial import Dialler
 from pyopenshell.wire.exec_frames import Kind
@@ -84,6 +84,20 @@ async def test_exec_is_served_from_its_first_frame() -> None:
 async def _frames(channel: ExecChannel) -> Any:
     while (frame := await channel.receive()) is not None:
         yield frame
+
+
+async def test_a_probe_is_the_supervisor_itself() -> None:
+    targets = Targets()
+    dialled = await Dialler(LocalInit(), targets.connect, targets.ssh).dial(ProbeTarget(Probe.ECHO))  # type: ignore[arg-type]
+    dialled.abort("there is nothing to give up")
+    near, lent = pair()
+    running = asyncio.create_task(dialled.run(lent, lambda _: None))
+    await near.write(b"hello")
+    assert bytes(await near.read()) == b"hello"
+    await near.end()
+    assert await near.read() == b""
+    assert await running is Outcome.COMPLETED
+    assert targets.asked == []
 
 
 async def test_files_are_not_served() -> None:

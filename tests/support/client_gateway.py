@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyopenshell.errors import Code, OpenShellError
+from pyopenshell.model import ProbeTarget
 from pyopenshell.sdk.gateways import AUTH_PLAINTEXT, Endpoint, Gateway, Registry
 from pyopenshell.sdk.paths import Paths
 from pyopenshell.streams import (
@@ -35,6 +36,8 @@ from pyopenshell.streams import (
 )
 from pyopenshell.streams.dialling import connect_tcp
 from pyopenshell.streams.exec import ExecChannel
+from pyopenshell.supervisor.probe import serve_probe
+from pyopenshell.wire.convert import target_of
 from pyopenshell.wire.exec_frames import SIZE, Kind
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 from pyopenshell.wire.pyopenshell.v1 import extension_pb2 as ext
@@ -330,6 +333,10 @@ class FakeGateway:
             while await stream.read():
                 pass
             await stream.end()
+        elif kind == "probe":
+            target = target_of(init)
+            assert isinstance(target, ProbeTarget)
+            await serve_probe(stream, target)
         elif kind == "ssh":
             while data := await stream.read():
                 await stream.write(data)

@@ -4,6 +4,7 @@
     ssh  ── a child that enters the sandbox and serves SSH on one end of a socket pair   ── splice
     exec ── nothing to dial: the first frame says what to run                            ── exec_server
     ports ── nothing to dial: init is asked what listens                                 ── ports
+    probe ── nothing to dial: the supervisor answers itself                               ── probe
 
 A target was checked where it was built (loopback only), and init checks the address again before it connects.
 """
@@ -14,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 
 from pyopenshell.errors import Code, OpenShellError
-from pyopenshell.model import ExecTarget, Outcome, PortsTarget, SshTarget, Target, TcpTarget
+from pyopenshell.model import ExecTarget, Outcome, PortsTarget, ProbeTarget, SshTarget, Target, TcpTarget
 from pyopenshell.streams.contract import ByteStream
 from pyopenshell.streams.splice import Tally, splice
 from pyopenshell.supervisor.exec_server import Tell, serve_exec
@@ -82,6 +83,21 @@ class _Ports(Dialled):
         """Nothing was dialled."""
 
 
+class _Probe(Dialled):
+    """The supervisor itself."""
+
+    def __init__(self, target: ProbeTarget) -> None:
+        self._target = target
+
+    async def run(self, near: ByteStream, tell: Tell) -> Outcome:  # noqa: ARG002 - no command ends here
+        from pyopenshell.supervisor.probe import serve_probe  # most supervisors never need it
+
+        return await serve_probe(near, self._target)
+
+    def abort(self, reason: str) -> None:
+        """Nothing was dialled."""
+
+
 class Dialler:
     """Dials targets inside one sandbox."""
 
@@ -102,5 +118,7 @@ class Dialler:
                 return _Exec(self._init)
             case PortsTarget():
                 return _Ports(self._radar, target.watch)
+            case ProbeTarget():
+                return _Probe(target)
             case _:
                 raise OpenShellError(Code.PRECONDITION, f"this supervisor does not serve the target '{target}'")

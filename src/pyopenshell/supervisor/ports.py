@@ -17,7 +17,7 @@ from pyopenshell.text import clean
 from pyopenshell.wire.framed import framed
 from pyopenshell.wire.openshell.v1 import openshell_pb2 as pb
 
-POLL = 1.0  # seconds between two looks: what a person takes for at once, and 3 % of a processor at the worst
+POLL = 1.0  # seconds between two looks: what a person takes for at once (top(1) and watch(1) take 3 and 2)
 PORTS_MAX = 256  # of one snapshot: what an honest init says at most
 TEXT_MAX = 64  # characters of an address (45, INET6_ADDRSTRLEN) or a name
 PID_MAX = 2**22  # PID_MAX_LIMIT, proc_sys_kernel(5)
